@@ -1,0 +1,145 @@
+"""Whether words count: denied, negated, feared, about somebody else, or done by the reporter.
+
+Made for coercion: "did not stop" continues, "she did not reply" is itself evidence, "he did not
+follow" is none, and a fear of what he may do is not what he did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from spacy.tokens import Doc
+
+from stalkflag.rules.engine import Match
+from stalkflag.rules.schema import Rule
+
+BECAUSE: dict[str, str] = {
+    "negated": "the text says that this did not happen",
+    "hypothetical": "this is supposed or asked about, not reported as done",
+    "feared": "this is feared, not reported as done",
+    "denied": "this is somebody's denial or counter-claim",
+    "other_person": "this is about other people or another time",
+    "reporter": "the reporting person did this",
+    "general": "this is advice, definition or general talk",
+    "official": "police or another service did this",
+}
+"""Why evidence is set aside, by axis, in words for the desk."""
+
+_PRIORITY = (
+    "general",
+    "other_person",
+    "official",
+    "reporter",
+    "denied",
+    "negated",
+    "hypothetical",
+    "feared",
+)
+_ALL = frozenset(BECAUSE)
+_APPLIES: dict[str, frozenset[str]] = {
+    "impact": frozenset({"negated", "other_person", "general"}),
+    "boundary": frozenset({"negated", "hypothetical", "other_person", "general"}),
+    "risk": _ALL - {"official"},
+    "relationship": frozenset({"general"}),
+    "technology": frozenset({"general", "negated"}),
+    "dispute": frozenset({"general", "negated"}),
+    "authority": frozenset({"general", "negated"}),
+    "one_off": frozenset({"general", "negated"}),
+    "other_crime": frozenset({"general", "negated"}),
+    "order": frozenset({"general", "negated", "hypothetical", "other_person"}),
+    "police_response": frozenset({"general", "negated", "hypothetical", "other_person"}),
+    "wanted": frozenset({"general", "negated", "hypothetical", "other_person", "denied"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A context cue at its place: the axis it decides and the tokens in its reach."""
+
+    axis: str
+    rule: Rule
+    start: int
+    end: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Evidence found by a rule; it counts unless a cue decided otherwise."""
+
+    rule: Rule
+    start: int
+    end: int
+    sentence: int
+    cue: Cue | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether nothing speaks against these words."""
+        return self.cue is None
+
+
+def read_context(
+    matches: Iterable[Match], bounds: list[tuple[int, int]]
+) -> tuple[list[Finding], list[Cue]]:
+    """Part matches into findings, each with the cue that sets it aside if any, and the cues."""
+    evidence: list[Match] = []
+    marks: list[Match] = []
+    for match in matches:
+        (marks if match.rule.axis else evidence).append(match)
+    cues = _place_cues(marks, bounds)
+    findings = [
+        Finding(m.rule, m.start, m.end, m.sentence, _deciding_cue(m, cues) if cues else None)
+        for m in evidence
+    ]
+    return findings, cues
+
+
+def _place_cues(marks: list[Match], bounds: list[tuple[int, int]]) -> list[Cue]:
+    kept: list[Match] = []
+    for mark in sorted(marks, key=lambda m: (m.start - m.end, m.rule.axis != "continues", m.start)):
+        if all(mark.end <= other.start or mark.start >= other.end for other in kept):
+            kept.append(mark)
+    ends = sorted(m.start for m in kept if m.rule.axis == "ends")
+    cues: list[Cue] = []
+    for mark in sorted(kept, key=lambda m: m.start):
+        axis = mark.rule.axis
+        if axis is None or axis in ("continues", "ends"):
+            continue
+        first, last = bounds[mark.sentence]
+        if mark.rule.direction == "forward":
+            first = mark.end
+            last = min([last, mark.end + mark.rule.reach, *(e for e in ends if e >= mark.end)])
+        elif mark.rule.direction == "backward":
+            last = mark.start
+            first = max([first, mark.start - mark.rule.reach, *(e for e in ends if e < mark.start)])
+        cues.append(Cue(axis, mark.rule, mark.start, mark.end, first, last))
+    return cues
+
+
+def _deciding_cue(match: Match, cues: list[Cue]) -> Cue | None:
+    applies = _APPLIES.get(match.rule.category or "", _ALL)
+    if match.rule.by == "victim":
+        applies = applies - {"reporter", "denied", "feared"}
+    best: Cue | None = None
+    for cue in cues:
+        reach_from = cue.start + 1 if cue.axis == "reporter" else cue.first
+        if cue.axis not in applies or not reach_from <= match.start < cue.last:
+            continue
+        if cue.start < match.end and match.start < cue.end and cue.axis != "reporter":
+            continue
+        if best is None or _PRIORITY.index(cue.axis) < _PRIORITY.index(best.axis):
+            best = cue
+    return best
+
+
+def token_axes(doc: Doc, cues: list[Cue]) -> list[str | None]:
+    """For each token the axis in whose reach it lies, if any; the features of words use it."""
+    axes: list[str | None] = [None] * len(doc)
+    for axis in reversed(_PRIORITY):
+        for cue in cues:
+            if cue.axis == axis:
+                axes[cue.first : cue.last] = [axis] * (cue.last - cue.first)
+    return axes

@@ -1,0 +1,178 @@
+"""English as police narratives are written: tokens, their lookup forms, and sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import spacy
+from spacy.attrs import NORM, ORTH, SENT_START
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from stalkflag.narrative import plain_word
+
+LONG_SENTENCE = 45
+"""Tokens after which a sentence without a full stop (dictated text) is broken at a joining word."""
+
+_TIME = re.compile(r"^\d{1,2}[:.]\d{2}(?:hrs?|am|pm)?$|^\d{4}hrs?$|^\d{1,2}(?:am|pm)$")
+_JOINING = ("and", "then", "but", "so", "because", "he", "she", "they", "i", "also", "plus")
+
+# Spellings and short forms that mean one other word. Several-word expansions belong in rules.
+SPELLINGS: dict[str, str] = {
+    short: word
+    for word, shorts in {
+        "suspect": "susp suspt s1 perp offr offender",
+        "victim": "vic vict ip i/p ap a/p agg aggd aggrieved compl complainant",
+        "informant": "inft inf infmt informer",
+        "caller": "clr cllr callr",
+        "female": "fem f/",
+        "neighbour": "neighbor neighb nieghbour neigbour neighbours' nbr naybor",
+        "neighbours": "neighbors nieghbours neigbours",
+        "harassing": "harrassing harrasing harasing harassin",
+        "harassment": "harrassment harrasment harasment",
+        "harassed": "harrassed harrased harased",
+        "following": "folowing follwing followin follering",
+        "followed": "folowed follwed follered",
+        "messages": "msgs mssgs messges mesages massages dms texts' whatsapps",
+        "message": "msg mssg mesage dm whatsapp",
+        "messaging": "msging msgin messagin dming whatsapping",
+        "messaged": "msgd msged dmed whatsapped",
+        "texting": "textin txting",
+        "text": "txt",
+        "texts": "txts",
+        "texted": "txted textd txtd",
+        "waiting": "waitin wating",
+        "watching": "watchin wathcing",
+        "ringing": "ringin",
+        "calling": "callin",
+        "turning": "turnin",
+        "outside": "outide otside o/s outsde",
+        "address": "addr addy adress adresss h/a",
+        "vehicle": "veh vehcle vehical",
+        "boyfriend": "bf b/f boyf",
+        "girlfriend": "gf g/f",
+        "partner": "ptnr prtnr partener",
+        "unknown": "unk unkn u/k n/k",
+        "received": "recieved recvd rcvd rec'd receved",
+        "numerous": "numorous numerus",
+        "occasions": "ocasions occassions occs occasons",
+        "separate": "seperate",
+        "separated": "seperated",
+        "definitely": "definately",
+        "because": "cos coz cuz bc becuase becos",
+        "through": "thru",
+        "threatened": "threatend threatned thretened",
+        "threats": "thretes",
+        "with": "wiv w/",
+        "want": "wanna",
+        "going": "gonna goin",
+        "your": "ur",
+        "please": "pls plz",
+        "people": "ppl",
+        "weeks": "wks",
+        "week": "wk",
+        "months": "mths mnths",
+        "month": "mth mnth",
+        "years": "yrs",
+        "year": "yr",
+        "minutes": "mins",
+        "hours": "hrs",
+        "every": "evry evrey",
+        "always": "allways alwys",
+        "stop": "stopp",
+        "attended": "attd atttended",
+        "states": "sts",
+        "reports": "rpts rptd",
+        "approximately": "approx",
+        "mother": "mum mom mam mummy",
+        "father": "dad daddy",
+        "parents": "folks",
+        "police": "polis cops bobbies",
+        "scared": "scard scarred feart",
+        "arguing": "argueing",
+        "argument": "arguement argumnt",
+    }.items()
+    for short in shorts.split()
+}
+
+
+def build_language() -> Language:
+    """A blank English ``Language`` whose tokens carry lookup forms in ``NORM``.
+
+    Nothing is downloaded; no statistical component is used.
+    """
+    nlp = spacy.blank("en")
+    nlp.max_length = 10_000_000
+    nlp.vocab.lex_attr_getters[NORM] = lookup_form
+    for lexeme in nlp.vocab:
+        lexeme.norm_ = lookup_form(lexeme.norm_)
+    _add_special_cases(nlp)
+    nlp.add_pipe("narrative_sentences")
+    return nlp
+
+
+def _add_special_cases(nlp: Language) -> None:
+    """Contractions in capitals split like the others; "O/S" and its like stay whole."""
+    tokenizer = nlp.tokenizer
+    for text, pieces in list(tokenizer.rules.items()):
+        if text.upper() != text and text.upper() not in tokenizer.rules:
+            tokenizer.add_special_case(
+                text.upper(), [{**piece, ORTH: piece[ORTH].upper()} for piece in pieces]
+            )
+    for short in SPELLINGS:
+        if "/" in short:
+            for form in (short, short.upper(), short.title()):
+                tokenizer.add_special_case(form, [{ORTH: form, NORM: SPELLINGS[short]}])
+
+
+def lookup_form(word: str) -> str:
+    """The form under which a token is looked up in rules and features."""
+    plain = plain_word(word)
+    return SPELLINGS.get(plain, plain)
+
+
+@Language.component("narrative_sentences")
+def narrative_sentences(doc: Doc) -> Doc:
+    """Mark where sentences start: stops, line ends, log separators, and over-long run-ons."""
+    strings = doc.vocab.strings
+    ends = _ids(strings, (".", "!", "?", ";", "…", "//", "||", "|", "•", "/", "!!", "??", "..", "..."))
+    ends |= _ids(strings, ("?!", "!?", "!!!", "???", "///", ".."))
+    joins = _ids(strings, _JOINING)
+    orths = doc.to_array([ORTH]).tolist()
+    norms = doc.to_array([NORM]).tolist()
+    starts: list[int] = []
+    since = 0
+    after_end = True
+    for index, orth in enumerate(orths):
+        ends_here = orth in ends
+        if not ends_here and not after_end and index - since >= LONG_SENTENCE:
+            if norms[index] in joins or index - since >= 2 * LONG_SENTENCE:
+                after_end = True
+        if after_end and not ends_here:
+            starts.append(index)
+            since = index
+            after_end = False
+        if ends_here:
+            after_end = True
+        elif doc.vocab[orth].is_space and "\n" in strings[orth]:
+            after_end = True
+    marks = np.full((len(doc), 1), -1, dtype=np.int64)
+    marks[[0, *starts] if len(doc) else starts] = 1
+    return doc.from_array([SENT_START], marks.view(np.uint64))
+
+
+def _ids(strings: object, words: tuple[str, ...]) -> set[int]:
+    return {strings.add(word) for word in words}  # type: ignore[attr-defined]
+
+
+def sentence_bounds(doc: Doc) -> Iterator[tuple[int, int]]:
+    """Token bounds ``(start, end)`` of each sentence, in order, covering the document."""
+    for span in doc.sents:
+        yield span.start, span.end
+
+
+def is_time(word: str) -> bool:
+    """Whether a token is a clock time, as at the start of a log line."""
+    return bool(_TIME.match(word))

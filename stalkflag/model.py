@@ -1,0 +1,274 @@
+"""The trained half of the reading: linear scores of words, and small heads that read them.
+
+1. *Sentence scores*: for each indicator, how much a sentence looks like evidence of it.
+2. *Bag scores*: words of the whole narrative, for labels, acts and relationship.
+3. *Heads*: logistic regressions over the best sentences' scores, the bag scores and the counts
+   of rules, context and occasions. The label head reads the other heads' results too.
+
+Everything is linear, so every point of a score belongs to words or rules that can be shown. At run
+time only numpy is needed; a bundle holds arrays and JSON, never pickled objects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stalkflag.assessment import ACTS, INDICATORS, LABELS, RELATIONSHIPS
+from stalkflag.errors import ModelError
+from stalkflag.features import COUNTS, SIZE, WordFeatures, bag, narrative_counts
+from stalkflag.reading import Reading
+from stalkflag.rules.schema import RuleSet
+
+BUNDLE_FORMAT = 1
+BUNDLED = Path(__file__).parent / "bundled"
+BUNDLE_FILES = ("bundle.json", "weights.npz", "rules.json")
+
+SENTENCE_TARGETS: tuple[str, ...] = INDICATORS
+BAG_TARGETS: tuple[str, ...] = (
+    *INDICATORS,
+    *(f"act:{act}" for act in ACTS),
+    *(f"tie:{tie}" for tie in RELATIONSHIPS),
+    *(f"label:{label}" for label in LABELS),
+)
+POOLED: tuple[str, ...] = tuple(
+    f"{how}_{target}" for target in SENTENCE_TARGETS for how in ("best", "second", "many")
+)
+DENSE: tuple[str, ...] = (*COUNTS, *POOLED, *(f"bag_{target}" for target in BAG_TARGETS))
+"""What the first heads read, one number each."""
+
+FIRST_HEADS: tuple[str, ...] = (
+    *INDICATORS,
+    *(f"act:{act}" for act in ACTS),
+    *(f"tie:{tie}" for tie in RELATIONSHIPS),
+)
+LABEL_INPUTS: tuple[str, ...] = (*DENSE, *(f"head_{name}" for name in FIRST_HEADS))
+
+
+@dataclass(frozen=True, slots=True)
+class WordWeights:
+    """A weight for each hashed feature and target, and a bias a target.
+
+    ``weights`` has shape ``(SIZE, targets)``; a text's score is the sum over its distinct
+    features divided by the root of their number, plus the bias.
+    """
+
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def scores(self, texts: list[NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Scores of shape ``(len(texts), targets)``."""
+        if not texts:
+            return np.empty((0, len(self.bias)), dtype=np.float32)
+        sizes = np.array([len(text) for text in texts])
+        filled = sizes > 0
+        scores = np.zeros((len(texts), len(self.bias)), dtype=np.float32)
+        if filled.any():
+            offsets = np.concatenate(([0], np.cumsum(sizes[filled])[:-1]))
+            rows = self.weights[np.concatenate(texts)]
+            scores[filled] = np.add.reduceat(rows, offsets, axis=0)
+            scores[filled] /= np.sqrt(sizes[filled])[:, None]
+        result: NDArray[np.float32] = scores + self.bias
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Logistic regressions over named inputs: ``logit = inputs @ weights + bias``."""
+
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def logits(self, inputs: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Logits of shape ``(rows, outputs)`` for inputs of shape ``(rows, len(weights))``."""
+        result: NDArray[np.float64] = inputs.astype(np.float64) @ self.weights + self.bias
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the model says of one narrative."""
+
+    indicators: dict[str, float]
+    acts: dict[str, float]
+    relationship: dict[str, float]
+    label: dict[str, float]
+    sentences: NDArray[np.float32]
+    act_sentences: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A trained model with the rules it was trained with; see :func:`load_model`."""
+
+    info: dict[str, Any]
+    rules: RuleSet
+    sentence_words: WordWeights
+    bag_words: WordWeights
+    first_heads: Head
+    label_head: Head
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Probabilities from which an indicator or act is present, and below which to refer."""
+        thresholds: dict[str, float] = self.info["thresholds"]
+        return thresholds
+
+    def score(self, reading: Reading, words: WordFeatures) -> Scores:
+        """Score one reading."""
+        sentences = words.sentences(reading)
+        by_sentence = self.sentence_words.scores(sentences)
+        by_bag = self.bag_words.scores([bag(sentences)])
+        dense = dense_inputs(narrative_counts(reading), by_sentence, by_bag[0])
+        first = self.first_heads.logits(dense[None, :])[0]
+        second = self.label_head.logits(np.concatenate((dense, first))[None, :])[0]
+        first_p = _sigmoid(first)
+        ties = first[len(INDICATORS) + len(ACTS) :]
+        act_columns = slice(len(INDICATORS), len(INDICATORS) + len(ACTS))
+        acts_by_sentence = WordWeights(
+            self.bag_words.weights[:, act_columns], self.bag_words.bias[act_columns]
+        )
+        acts = dict(zip(ACTS, first_p[act_columns].tolist(), strict=True))
+        shown = any(p >= self.thresholds["act"] for p in acts.values())
+        return Scores(
+            indicators=dict(zip(INDICATORS, first_p[: len(INDICATORS)].tolist(), strict=True)),
+            acts=acts,
+            relationship=dict(zip(RELATIONSHIPS, softmax(ties).tolist(), strict=True)),
+            label=dict(zip(LABELS, softmax(second).tolist(), strict=True)),
+            sentences=by_sentence,
+            act_sentences=acts_by_sentence.scores(sentences if shown else []),
+        )
+
+
+def dense_inputs(
+    counts: NDArray[np.float64], by_sentence: NDArray[np.float32], by_bag: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """The inputs named in ``DENSE`` for one narrative, shape ``(len(DENSE),)``.
+
+    Parameters
+    ----------
+    counts
+        From :func:`stalkflag.features.narrative_counts`.
+    by_sentence
+        Sentence scores, shape ``(sentences, len(SENTENCE_TARGETS))``; may be empty.
+    by_bag
+        Bag scores, shape ``(len(BAG_TARGETS),)``.
+    """
+    targets = len(SENTENCE_TARGETS)
+    pooled = np.full((targets, 3), -6.0)
+    if len(by_sentence):
+        ordered = np.sort(by_sentence, axis=0)[::-1]
+        pooled[:, 0] = ordered[0]
+        if len(ordered) > 1:
+            pooled[:, 1] = ordered[1]
+        pooled[:, 2] = np.log1p(_sigmoid(ordered.astype(np.float64)).sum(axis=0))
+    pooled[:, :2] = np.clip(pooled[:, :2], -6.0, 6.0)
+    return np.concatenate((counts, pooled.ravel(), np.clip(by_bag, -8.0, 8.0)))
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities that sum to one along the last axis."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: NDArray[np.float64] = shifted / shifted.sum(axis=-1, keepdims=True)
+    return result
+
+
+def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    result: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-logits))
+    return result
+
+
+def save_model(model: Model, folder: Path) -> None:
+    """Write a bundle folder: ``bundle.json``, ``weights.npz`` and ``rules.json``.
+
+    The files are written aside and renamed, ``bundle.json`` (which holds the hashes of the
+    others) last. The same model gives the same bytes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, words in (("sentence", model.sentence_words), ("bag", model.bag_words)):
+        rows = np.flatnonzero(np.abs(words.weights).max(axis=1) > 0)
+        arrays[f"{name}_rows"] = rows.astype(np.int32)
+        arrays[f"{name}_weights"] = words.weights[rows].astype(np.float16)
+        arrays[f"{name}_bias"] = words.bias
+    for name, head in (("first", model.first_heads), ("label", model.label_head)):
+        arrays[f"{name}_weights"] = head.weights
+        arrays[f"{name}_bias"] = head.bias
+    weights = folder / "weights.npz.partial"
+    with weights.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    rules = folder / "rules.json.partial"
+    rules.write_text(json.dumps(model.rules.to_dict(), ensure_ascii=False), encoding="utf-8")
+    info = {
+        **model.info,
+        "format": BUNDLE_FORMAT,
+        "inputs": list(LABEL_INPUTS),
+        "sha256": {"weights.npz": _sha256(weights), "rules.json": _sha256(rules)},
+    }
+    about = folder / "bundle.json.partial"
+    about.write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for path in (weights, rules, about):
+        path.rename(path.with_suffix(""))
+
+
+def load_model(folder: Path) -> Model:
+    """Load a bundle folder.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing, the format is another version's, or a hash does not match.
+    """
+    for name in BUNDLE_FILES:
+        if not (folder / name).is_file():
+            raise ModelError(
+                f"{folder} is not a model bundle ({name} is missing): "
+                "give a folder written by 'stalkflag train'."
+            )
+    try:
+        info = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+        hashes: Mapping[str, str] = info["sha256"]
+        inputs, version = info["inputs"], info["format"]
+    except (ValueError, KeyError, TypeError):
+        raise ModelError(f"{folder / 'bundle.json'} is damaged: train or export it again.") from None
+    if version != BUNDLE_FORMAT or inputs != list(LABEL_INPUTS):
+        raise ModelError(
+            f"The bundle in {folder} was made by another version of stalkflag: train it again "
+            "or install the version that made it."
+        )
+    for name in ("weights.npz", "rules.json"):
+        if _sha256(folder / name) != hashes.get(name):
+            raise ModelError(
+                f"{folder / name} is not the file this bundle was made with (its hash differs): "
+                "do not use it; get the bundle again from where it was made."
+            )
+    with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
+        words = {}
+        for name, targets in (("sentence", SENTENCE_TARGETS), ("bag", BAG_TARGETS)):
+            weights = np.zeros((SIZE, len(targets)), dtype=np.float32)
+            weights[arrays[f"{name}_rows"]] = arrays[f"{name}_weights"]
+            words[name] = WordWeights(weights, arrays[f"{name}_bias"])
+        heads = {
+            name: Head(arrays[f"{name}_weights"], arrays[f"{name}_bias"])
+            for name in ("first", "label")
+        }
+    rules = RuleSet.from_dict(json.loads((folder / "rules.json").read_text(encoding="utf-8")))
+    return Model(
+        info=info,
+        rules=rules,
+        sentence_words=words["sentence"],
+        bag_words=words["bag"],
+        first_heads=heads["first"],
+        label_head=heads["label"],
+    )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,133 @@
+"""From text to a reading: tokens, sentences, findings with their context, counts, doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.attrs import IS_PUNCT, IS_SPACE, IS_TITLE, NORM
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+
+from stalkflag.conduct import Conduct, read_conduct
+from stalkflag.context import Cue, Finding, read_context, token_axes
+from stalkflag.language import build_language, sentence_bounds
+from stalkflag.narrative import MAX_CHARACTERS, doubts
+from stalkflag.rules import RuleEngine, RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that is read in one narrative before any model is asked.
+
+    Offsets are character offsets into ``text``; token arrays have one entry a token.
+    """
+
+    text: str
+    bounds: list[tuple[int, int]]
+    starts: list[int]
+    ends: list[int]
+    norms: NDArray[np.uint64]
+    is_title: NDArray[np.bool_]
+    is_word: NDArray[np.bool_]
+    axes: list[str | None]
+    findings: list[Finding]
+    cues: list[Cue]
+    conduct: Conduct
+    doubts: list[str]
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Character bounds of the tokens ``start`` to ``end`` (not included)."""
+        return self.starts[start], self.ends[end - 1]
+
+    def counted(self) -> Iterator[Finding]:
+        """The findings that count."""
+        return (finding for finding in self.findings if finding.cue is None)
+
+
+class Reader:
+    """The rule-based half of the pipeline: a spaCy ``Language`` and the rules run over it."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self.rules = rules
+        self.nlp: Language = build_language()
+        self.engine = RuleEngine(rules, self.nlp.vocab)
+        self._known = frozenset(self.engine.words) | _FUNCTION_WORDS
+        if not Doc.has_extension("findings"):
+            Doc.set_extension("findings", default=None)
+        self.nlp.add_pipe("stalkflag_evidence")
+        self.nlp.get_pipe("stalkflag_evidence").reader = self  # type: ignore[attr-defined]
+
+    def annotate(self, doc: Doc) -> Doc:
+        """Set ``doc.spans["evidence"]`` and ``["set_aside"]``, one labelled span a finding."""
+        findings = self.read_doc(doc).findings
+        doc._.findings = findings
+        for name, counts in (("evidence", True), ("set_aside", False)):
+            doc.spans[name] = [
+                Span(doc, f.start, f.end, label=f.rule.id) for f in findings if f.counts is counts
+            ]
+        return doc
+
+    def read(self, texts: Iterable[str]) -> Iterator[Reading]:
+        """Read narratives one by one, in order; memory does not grow with new words."""
+        for text in texts:
+            with self.nlp.memory_zone():
+                yield self.read_doc(self.make_doc(text))
+
+    def make_doc(self, text: str) -> Doc:
+        """Tokens and sentences only; over-long texts are cut (the reading then says so)."""
+        doc = self.nlp.make_doc(text[:MAX_CHARACTERS])
+        sentences: Doc = self.nlp.get_pipe("narrative_sentences")(doc)  # type: ignore[operator]
+        return sentences
+
+    def read_doc(self, doc: Doc) -> Reading:
+        """Read a document that has its sentences marked."""
+        bounds = list(sentence_bounds(doc)) if len(doc) else []
+        columns = doc.to_array([NORM, IS_TITLE, IS_PUNCT, IS_SPACE])
+        columns = columns.reshape(len(doc), 4)
+        is_word = (columns[:, 2] == 0) & (columns[:, 3] == 0)
+        findings, cues = read_context(self.engine(doc, bounds) if bounds else [], bounds)
+        starts = [token.idx for token in doc]
+        text = doc.text
+        words = [token.norm_ for token, word in zip(doc, is_word.tolist(), strict=True) if word]
+        return Reading(
+            text=text,
+            bounds=bounds,
+            starts=starts,
+            ends=[token.idx + len(token) for token in doc],
+            norms=columns[:, 0],
+            is_title=columns[:, 1] != 0,
+            is_word=is_word,
+            axes=token_axes(doc, cues),
+            findings=findings,
+            cues=cues,
+            conduct=read_conduct(text),
+            doubts=doubts(text, words, self._known),
+        )
+
+
+@Language.factory("stalkflag_evidence")
+class _EvidenceComponent:
+    """Lets ``assessor.nlp(text)`` show the findings as spaCy spans."""
+
+    reader: Reader | None = None
+
+    def __init__(self, nlp: Language, name: str) -> None:
+        self.name = name
+
+    def __call__(self, doc: Doc) -> Doc:
+        return doc if self.reader is None else self.reader.annotate(doc)
+
+
+_FUNCTION_WORDS = frozenset(
+    """a about after again all also am an and any are as at back be because been before being but by
+    call called came can come could day did do does down for from get go going got had has have he
+    her here him his home house how i if in into is it its just know like made man me more my need
+    never new no not now of off on one only or other our out over people police put said saw say see
+    she so some still such take than that the their them then there they this time to told took two
+    up us very want was we were what when where which while who will with woman work would year you
+    your report reports stated states victim suspect male female address road street number car
+    phone asked seen left right door night today yesterday officer officers incident""".split()
+)

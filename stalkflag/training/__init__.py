@@ -1,0 +1,1 @@
+"""Training, evaluation and tracking; needs the extra ``train``."""

@@ -1,0 +1,319 @@
+"""Fitting a model to labelled narratives, with held-out folds inside, by group.
+
+The same records, settings and package versions give the same weights: the solvers used are
+deterministic and every fold is drawn with the stated seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.preprocessing import StandardScaler
+
+from stalkflag.assessment import ACTS, INDICATORS, LABELS, RELATIONSHIPS
+from stalkflag.errors import InputError
+from stalkflag.features import SIZE, WordFeatures, bag, narrative_counts
+from stalkflag.model import (
+    BAG_TARGETS,
+    DENSE,
+    FIRST_HEADS,
+    SENTENCE_TARGETS,
+    Head,
+    Model,
+    WordWeights,
+    dense_inputs,
+    softmax,
+)
+from stalkflag.reading import Reader
+from stalkflag.rules.schema import RuleSet
+from stalkflag.training.records import Record, data_sha256
+
+FEWEST_RECORDS = 60
+"""Below this, held-out folds inside training are too small to mean anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be chosen about training.
+
+    Parameters
+    ----------
+    seed
+        Draws the folds.
+    folds
+        Number of held-out folds, whole groups in each.
+    sentence_c, bag_c, head_c, label_c
+        Inverse strengths of regularisation (scikit-learn's ``C``).
+    least_narratives
+        A hashed word feature is kept if it occurs in at least this many narratives.
+    characters
+        Whether character n-grams of words are features.
+    """
+
+    seed: int = 1997
+    folds: int = 5
+    sentence_c: float = 1.0
+    bag_c: float = 1.0
+    head_c: float = 0.02
+    label_c: float = 0.02
+    least_narratives: int = 2
+    characters: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A model and what its held-out folds said of each training record (rows as given)."""
+
+    model: Model
+    held_out_label: NDArray[np.float64]
+    held_out_first: NDArray[np.float64]
+
+
+def fit(
+    records: Sequence[Record],
+    *,
+    rules: RuleSet,
+    settings: Settings | None = None,
+    name: str = "stalkflag",
+    version: str = "0",
+    progress: Callable[[str], None] = lambda step: None,
+) -> Fitted:
+    """Fit a model.
+
+    Raises
+    ------
+    InputError
+        If there are too few records, groups or labels for held-out folds.
+    """
+    settings = settings or Settings()
+    labels = np.array([LABELS.index(r.label) for r in records])
+    groups = np.array([r.group for r in records])
+    _check(labels, groups, settings)
+    progress("reading the narratives")
+    reader = Reader(rules)
+    words = WordFeatures(reader.nlp.vocab.strings, characters=settings.characters)
+    corpus = _Corpus(records, reader, words, settings)
+    progress("scoring words on held-out folds")
+    folds = list(
+        StratifiedGroupKFold(settings.folds, shuffle=True, random_state=settings.seed).split(
+            labels, labels, groups
+        )
+    )
+    dense = np.zeros((len(records), len(DENSE)))
+    for kept, held in folds:
+        sentence_words, bag_words = corpus.fit_words(kept)
+        dense[held] = corpus.dense(held, sentence_words, bag_words)
+    progress("fitting the heads")
+    first_logits = np.zeros((len(records), len(FIRST_HEADS)))
+    for kept, held in folds:
+        head = _fit_first_heads(dense[kept], [records[i] for i in kept], settings)
+        first_logits[held] = head.logits(dense[held])
+    first = _fit_first_heads(dense, records, settings)
+    label_inputs = np.hstack((dense, first_logits))
+    label_logits = np.zeros((len(records), len(LABELS)))
+    for kept, held in folds:
+        head = _fit_label_head(label_inputs[kept], labels[kept], settings)
+        label_logits[held] = head.logits(label_inputs[held])
+    label_head = _fit_label_head(label_inputs, labels, settings)
+    temperature = _temperature(label_logits, labels)
+    label_head = Head(label_head.weights / temperature, label_head.bias / temperature)
+    progress("fitting on all narratives")
+    sentence_words, bag_words = corpus.fit_words(np.arange(len(records)))
+    held_out = softmax(label_logits / temperature)
+    model = Model(
+        info={
+            "name": name,
+            "version": version,
+            "settings": asdict(settings),
+            "records": len(records),
+            "rules_sha256": rules.sha256(),
+            "data_sha256": data_sha256(records),
+            "thresholds": {"indicator": 0.5, "act": 0.5, "refer_below": 0.6},
+        },
+        rules=rules,
+        sentence_words=sentence_words,
+        bag_words=bag_words,
+        first_heads=first,
+        label_head=label_head,
+    )
+    return Fitted(model, held_out, first_logits)
+
+
+def _check(labels: NDArray[np.int64], groups: NDArray[np.str_], settings: Settings) -> None:
+    if len(labels) < FEWEST_RECORDS:
+        raise InputError(
+            f"Only {len(labels)} labelled narratives were given: at least {FEWEST_RECORDS} are needed."
+        )
+    for index, label in enumerate(LABELS):
+        number = len(set(groups[labels == index]))
+        if number < settings.folds:
+            raise InputError(
+                f"Only {number} separate cases are labelled {label}: "
+                f"at least {settings.folds} are needed for held-out folds."
+            )
+
+
+class _Corpus:
+    """The features of all training records, computed once."""
+
+    def __init__(
+        self, records: Sequence[Record], reader: Reader, words: WordFeatures, settings: Settings
+    ) -> None:
+        self.records, self.settings = records, settings
+        self.sentences: list[list[NDArray[np.int64]]] = []
+        self.shown: list[NDArray[np.int8]] = []
+        self.counts = []
+        for record, reading in zip(records, reader.read(r.text for r in records), strict=True):
+            self.sentences.append(words.sentences(reading))
+            spans = [reading.span(start, end) for start, end in reading.bounds]
+            self.shown.append(_sentence_targets(record, spans))
+            self.counts.append(narrative_counts(reading))
+        self.bags = [bag(sentences) for sentences in self.sentences]
+
+    def fit_words(self, rows: NDArray[np.int64]) -> tuple[WordWeights, WordWeights]:
+        """Word weights from some of the records."""
+        settings = self.settings
+        common = np.zeros(SIZE, dtype=np.int32)
+        for row in rows:
+            common[self.bags[row]] += 1
+        kept = common >= settings.least_narratives
+        texts = [text for row in rows for text in self.sentences[row]]
+        targets = np.concatenate([self.shown[row] for row in rows])
+        x = _matrix(texts, kept)
+        sentence = np.zeros((SIZE, len(SENTENCE_TARGETS)), dtype=np.float32)
+        sentence_bias = np.zeros(len(SENTENCE_TARGETS), dtype=np.float32)
+        for column in range(len(SENTENCE_TARGETS)):
+            known = targets[:, column] >= 0
+            sentence[:, column], sentence_bias[column] = _fit_linear(
+                x[known], targets[known, column], c=settings.sentence_c
+            )
+        x = _matrix([self.bags[row] for row in rows], kept)
+        weights = np.zeros((SIZE, len(BAG_TARGETS)), dtype=np.float32)
+        bias = np.zeros(len(BAG_TARGETS), dtype=np.float32)
+        for column, target in enumerate(BAG_TARGETS):
+            y = np.array([_bag_target(self.records[row], target) for row in rows])
+            weights[:, column], bias[column] = _fit_linear(x[y >= 0], y[y >= 0], c=settings.bag_c)
+        # Bundles hold half precision: use the same weights for the heads.
+        return (
+            WordWeights(sentence.astype(np.float16).astype(np.float32), sentence_bias),
+            WordWeights(weights.astype(np.float16).astype(np.float32), bias),
+        )
+
+    def dense(
+        self, rows: NDArray[np.int64], sentence_words: WordWeights, bag_words: WordWeights
+    ) -> NDArray[np.float64]:
+        """The heads' inputs for some records, with the word weights given."""
+        by_bag = bag_words.scores([self.bags[row] for row in rows])
+        return np.array(
+            [
+                dense_inputs(self.counts[row], sentence_words.scores(self.sentences[row]), scores)
+                for row, scores in zip(rows, by_bag, strict=True)
+            ]
+        )
+
+
+def _sentence_targets(record: Record, spans: list[tuple[int, int]]) -> NDArray[np.int8]:
+    """1 where a sentence holds labelled evidence, 0 where it shows none, -1 where unknown."""
+    targets = np.zeros((len(spans), len(SENTENCE_TARGETS)), dtype=np.int8)
+    for column, indicator in enumerate(SENTENCE_TARGETS):
+        if record.indicators[indicator] is False:
+            continue
+        targets[:, column] = -1
+        for start, end in record.evidence_offsets(indicator):
+            for row, (first, last) in enumerate(spans):
+                overlap = min(end, last) - max(start, first)
+                if overlap > 0 and overlap >= 0.3 * min(end - start, last - first):
+                    targets[row, column] = 1
+    return targets
+
+
+def _bag_target(record: Record, target: str) -> int:
+    kind, _, name = target.rpartition(":")
+    if kind == "act":
+        return -1 if record.acts is None else int(name in record.acts)
+    if kind == "tie":
+        return -1 if record.relationship is None else int(record.relationship == name)
+    if kind == "label":
+        return int(record.label == name)
+    shown = record.indicators[name]
+    return -1 if shown is None else int(shown)
+
+
+def _matrix(texts: list[NDArray[np.int64]], kept: NDArray[np.bool_]) -> csr_matrix:
+    sizes = np.array([len(text) for text in texts])
+    columns = np.concatenate(texts) if texts else np.empty(0, dtype=np.int64)
+    rows = np.repeat(np.arange(len(texts)), sizes)
+    values = np.repeat(1 / np.sqrt(np.maximum(sizes, 1)), sizes)
+    use = kept[columns]
+    return csr_matrix((values[use], (rows[use], columns[use])), shape=(len(texts), SIZE))
+
+
+def _fit_linear(x: csr_matrix, y: NDArray[np.int8], *, c: float) -> tuple[NDArray[np.float32], float]:
+    if len(set(y.tolist())) < 2:
+        return np.zeros(SIZE, dtype=np.float32), -4.0
+    used = np.flatnonzero(x.getnnz(axis=0))
+    fitted = LogisticRegression(
+        C=c, solver="liblinear", class_weight="balanced", max_iter=1000, random_state=0
+    ).fit(x[:, used], y)
+    weights = np.zeros(SIZE, dtype=np.float32)
+    weights[used] = fitted.coef_[0]
+    return weights, float(fitted.intercept_[0])
+
+
+def _fit_first_heads(
+    dense: NDArray[np.float64], records: Sequence[Record], settings: Settings
+) -> Head:
+    weights = np.zeros((len(DENSE), len(FIRST_HEADS)), dtype=np.float32)
+    bias = np.full(len(FIRST_HEADS), -4.0, dtype=np.float32)
+    ties = np.array(
+        [-1 if r.relationship is None else RELATIONSHIPS.index(r.relationship) for r in records]
+    )
+    for column, name in enumerate(FIRST_HEADS):
+        if name.startswith("tie:"):
+            continue
+        y = np.array([_bag_target(record, name) for record in records])
+        if len(set(y[y >= 0].tolist())) == 2:
+            w, b = _fit_head(dense[y >= 0], y[y >= 0], c=settings.head_c)
+            weights[:, column], bias[column] = w[:, 0], b[0]
+    first_tie = len(INDICATORS) + len(ACTS)
+    known = ties >= 0
+    present = sorted(set(ties[known].tolist()))
+    if len(present) > 2:
+        w, b = _fit_head(dense[known], ties[known], c=settings.head_c)
+        for index, tie in enumerate(present):
+            weights[:, first_tie + tie], bias[first_tie + tie] = w[:, index], b[index]
+    return Head(weights, bias)
+
+
+def _fit_label_head(
+    inputs: NDArray[np.float64], labels: NDArray[np.int64], settings: Settings
+) -> Head:
+    weights, bias = _fit_head(inputs, labels, c=settings.label_c)
+    return Head(weights, bias)
+
+
+def _fit_head(
+    x: NDArray[np.float64], y: NDArray[np.int64], *, c: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logistic regression on standardised inputs, with the scaling folded into the weights."""
+    scaler = StandardScaler().fit(x)
+    fitted = LogisticRegression(C=c, max_iter=2000).fit(scaler.transform(x), y)
+    weights = (fitted.coef_ / scaler.scale_).T
+    bias = fitted.intercept_ - scaler.mean_ @ weights
+    return weights.astype(np.float32), bias.astype(np.float32)
+
+
+def _temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """The divisor of held-out logits under which the held-out labels are most probable."""
+    rows = np.arange(len(labels))
+
+    def loss(temperature: float) -> float:
+        return -float(np.log(softmax(logits / temperature)[rows, labels] + 1e-12).mean())
+
+    return min(np.geomspace(0.3, 3.0, 60).tolist(), key=loss)
