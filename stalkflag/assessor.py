@@ -32,7 +32,9 @@ class Assessor:
         self.profile = load_profile(profile)
         self._reader = Reader(model.rules)
         self._words = WordFeatures(
-            self._reader.nlp.vocab.strings, characters=model.info["settings"]["characters"]
+            self._reader.nlp.vocab.strings,
+            known=self._reader.engine.words,
+            characters=model.info["settings"]["characters"],
         )
         self._about = ModelInfo(
             name=model.info["name"],
@@ -104,6 +106,3 @@ def _bundle_folder(ref: str) -> Path:
             "or an MLflow URI such as models:/stalkflag@champion."
         )
     return folder
-
-
-

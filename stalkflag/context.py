@@ -83,8 +83,9 @@ class Finding:
 
 def read_context(
     matches: Iterable[Match], bounds: list[tuple[int, int]]
-) -> tuple[list[Finding], list[Cue]]:
-    """Part matches into findings, each with the cue that sets it aside if any, and the cues."""
+) -> tuple[list[Finding], list[Cue], list[Match]]:
+    """Part matches into findings, each with the cue that sets it aside if any, the cues, and all
+    context marks (cues and words such as "but" that only bound them)."""
     evidence: list[Match] = []
     marks: list[Match] = []
     for match in matches:
@@ -94,7 +95,7 @@ def read_context(
         Finding(m.rule, m.start, m.end, m.sentence, _deciding_cue(m, cues) if cues else None)
         for m in evidence
     ]
-    return findings, cues
+    return findings, cues, marks
 
 
 def _place_cues(marks: list[Match], bounds: list[tuple[int, int]]) -> list[Cue]:

@@ -49,7 +49,9 @@ def decide(
     if reading.doubts and len(reading.bounds) == 0:
         suggestion = "neither"
     present = {name for name, indicator in indicators.items() if indicator.present}
-    conduct = _course_of_conduct(reading, repeated="repeated" in present, unwanted="unwanted" in present)
+    conduct = _course_of_conduct(
+        reading, repeated="repeated" in present, unwanted="unwanted" in present
+    )
     relationship = _relationship(reading, scores)
     counted = list(reading.counted())
     by_category: dict[str, list[Finding]] = {}
@@ -107,7 +109,9 @@ def decide(
         ),
         model=model,
         prompts=tuple(
-            _prompts(suggestion, refer=bool(refer_reasons), by_category=by_category, profile=profile)
+            _prompts(
+                suggestion, refer=bool(refer_reasons), by_category=by_category, profile=profile
+            )
         ),
         not_found=tuple(
             _not_found(present, relationship.value, acts, profile)
@@ -220,10 +224,16 @@ def _refer_reasons(
         reasons.append(f"It reads like {suggestion}, but only one occasion was found.")
     if suggestion != "neither" and "unwanted" not in present:
         reasons.append(f"It reads like {suggestion}, but no words say that it was unwanted.")
-    if suggestion == "neither" and {"unwanted", "repeated"} <= present and present & {"fixated", "obsessive"}:
+    if (
+        suggestion == "neither"
+        and {"unwanted", "repeated"} <= present
+        and present & {"fixated", "obsessive"}
+    ):
         reasons.append("All signs of a course of conduct were found, yet it reads like neither.")
     if _reporter_may_pursue(reading):
-        reasons.append("The reporting person may be the one pursuing: establish who did what to whom.")
+        reasons.append(
+            "The reporting person may be the one pursuing: establish who did what to whom."
+        )
     if by_category.get("wanted") and suggestion != "neither":
         reasons.append("Some contact may have been agreed or mutual: establish each direction.")
     return reasons

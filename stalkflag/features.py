@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from spacy.strings import hash_string
 from stalkflag.assessment import ACTS, INDICATORS, RELATIONSHIPS
 from stalkflag.reading import Reading
 from stalkflag.rules.schema import CATEGORIES
+from stalkflag.vectors import load_vectors
 
 BITS = 18
 SIZE = 1 << BITS
@@ -53,9 +55,7 @@ MASKED: dict[str, str] = {
     for word in words.split()
 }
 
-_PRIMES = np.array(
-    [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64
-)
+_PRIMES = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
 _AXIS_SALT = {
     None: 0,
     "negated": hash_string("axis:negated"),
@@ -71,25 +71,55 @@ _NUMBER, _TITLE = hash_string("<number>"), hash_string("<name>")
 
 
 def _fold(ids: NDArray[np.uint64]) -> NDArray[np.int64]:
-    return ((ids * _PRIMES[0]) >> np.uint64(64 - BITS)).astype(np.int64)
+    folded: NDArray[np.int64] = ((ids * _PRIMES[0]) >> np.uint64(64 - BITS)).astype(np.int64)
+    return folded
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a narrative's words are to the model, a sentence at a time.
+
+    ``hashed`` has the distinct feature indices of each sentence; ``sums`` of shape
+    ``(sentences, 2 * dimensions)`` adds up the vectors of the words outside the reach of any
+    context cue, then of those inside one; ``sizes`` counts the words.
+    """
+
+    hashed: list[NDArray[np.int64]]
+    sums: NDArray[np.float32]
+    sizes: NDArray[np.float32]
+
+    def sentence_vectors(self) -> NDArray[np.float32]:
+        """Vectors of shape ``(sentences, 2 * dimensions)``, level for long and short."""
+        levels = np.sqrt(np.maximum(self.sizes, 1))[:, None]
+        return (self.sums / levels).astype(np.float32)
+
+    def whole(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The distinct feature indices and the vector of the whole narrative."""
+        size = max(float(self.sizes.sum()), 1.0)
+        hashed = np.unique(np.concatenate(self.hashed)) if self.hashed else _NONE
+        return hashed, self.sums.sum(axis=0) / np.float32(math.sqrt(size))
 
 
 class WordFeatures:
-    """Hashed features of words: what each token is looked up as, and its character n-grams.
+    """Hashed features of words: what each token is looked up as, its parts and its vector.
 
     Keeps a bounded table of words already seen (hashes only).
     """
 
     MOST_WORDS = 100_000
 
-    def __init__(self, strings: object, *, characters: bool = True) -> None:
+    def __init__(
+        self, strings: object, *, known: Iterable[str] = (), characters: bool = True
+    ) -> None:
         self._strings = strings
         self._characters = characters
+        self._known = {hash_string(word) for word in known}
         self._masked = {hash_string(w): hash_string(stands) for w, stands in MASKED.items()}
-        self._table: dict[int, tuple[int, NDArray[np.int64]]] = {}
+        self._vectors = load_vectors()
+        self._table: dict[int, tuple[int, NDArray[np.int64], int]] = {}
 
-    def sentences(self, reading: Reading) -> list[NDArray[np.int64]]:
-        """Distinct feature indices (``0 <= index < SIZE``) of each sentence of a reading."""
+    def read(self, reading: Reading) -> Words:
+        """The features of each sentence of a reading."""
         norms = reading.norms.tolist()
         words = reading.is_word.tolist()
         titles = reading.is_title.tolist()
@@ -101,21 +131,28 @@ class WordFeatures:
             kind = f"{axis}:{finding.rule.category}:{','.join(finding.rule.shows)}"
             rule_ids.setdefault(finding.sentence, []).extend((hash_string(name), hash_string(kind)))
         found: list[NDArray[np.int64]] = []
+        table = self._vectors.table
+        sums = np.zeros((len(reading.bounds), 2 * table.shape[1]), dtype=np.float32)
+        sizes = np.zeros(len(reading.bounds), dtype=np.float32)
         for number, (start, end) in enumerate(reading.bounds):
             ids: list[int] = []
             salts: list[int] = []
             grams: list[NDArray[np.int64]] = []
+            rows: list[int] = []
+            aside: list[int] = []
             for index in range(start, end):
                 if not words[index]:
                     continue
                 norm = norms[index]
                 entry = self._table.get(norm) or self._look_up(norm)
-                word, characters = entry
-                if titles[index] and index > start and word == norm:
-                    word, characters = _TITLE, _NONE
+                word, characters, row = entry
+                if titles[index] and index > start and word == norm and norm not in self._known:
+                    word, characters, row = _TITLE, _NONE, -1
                 ids.append(word)
-                salts.append(_AXIS_SALT[axes[index]])
+                axis = axes[index]
+                salts.append(_AXIS_SALT[axis])
                 grams.append(characters)
+                (aside if axis else rows).append(row)
             plain = np.array(ids, dtype=np.uint64)
             salt = np.array(salts, dtype=np.uint64)
             parts = [_fold(plain ^ salt)]
@@ -129,16 +166,21 @@ class WordFeatures:
             if number in rule_ids:
                 parts.append(_fold(np.array(rule_ids[number], dtype=np.uint64)))
             found.append(np.unique(np.concatenate(parts)))
-        return found
+            sums[number, : table.shape[1]] = table[rows].sum(axis=0)
+            if aside:
+                sums[number, table.shape[1] :] = table[aside].sum(axis=0)
+            sizes[number] = len(ids)
+        return Words(found, sums, sizes)
 
-    def _look_up(self, norm: int) -> tuple[int, NDArray[np.int64]]:
-        word: str = self._strings[norm]  # type: ignore[index]
+    def _look_up(self, norm: int) -> tuple[int, NDArray[np.int64], int]:
+        word = str(self._strings[norm])  # type: ignore[index]
+        entry: tuple[int, NDArray[np.int64], int]
         if norm in self._masked:
-            entry = (self._masked[norm], _NONE)
+            entry = (self._masked[norm], _NONE, -1)
         elif any(c.isdigit() for c in word):
-            entry = (_NUMBER, _NONE)
+            entry = (_NUMBER, _NONE, -1)
         else:
-            entry = (norm, self._grams(word))
+            entry = (norm, self._grams(word), self._vectors.row(norm))
         if len(self._table) >= self.MOST_WORDS:
             self._table.clear()
         self._table[norm] = entry
@@ -217,9 +259,3 @@ def narrative_counts(reading: Reading) -> NDArray[np.float64]:
     row[_AT["sentences"]] = math.log1p(len(reading.bounds))
     row[_AT["doubtful"]] = float(bool(reading.doubts))
     return row
-
-
-def bag(sentences: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Distinct feature indices of the whole narrative."""
-    parts = list(sentences)
-    return np.unique(np.concatenate(parts)) if parts else _NONE

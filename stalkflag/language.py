@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import spacy
@@ -137,7 +136,9 @@ def lookup_form(word: str) -> str:
 def narrative_sentences(doc: Doc) -> Doc:
     """Mark where sentences start: stops, line ends, log separators, and over-long run-ons."""
     strings = doc.vocab.strings
-    ends = _ids(strings, (".", "!", "?", ";", "…", "//", "||", "|", "•", "/", "!!", "??", "..", "..."))
+    ends = _ids(
+        strings, (".", "!", "?", ";", "…", "//", "||", "|", "•", "/", "!!", "??", "..", "...")
+    )
     ends |= _ids(strings, ("?!", "!?", "!!!", "???", "///", ".."))
     joins = _ids(strings, _JOINING)
     orths = doc.to_array([ORTH]).tolist()
@@ -148,15 +149,12 @@ def narrative_sentences(doc: Doc) -> Doc:
     for index, orth in enumerate(orths):
         ends_here = orth in ends
         if not ends_here and not after_end and index - since >= LONG_SENTENCE:
-            if norms[index] in joins or index - since >= 2 * LONG_SENTENCE:
-                after_end = True
+            after_end = norms[index] in joins or index - since >= 2 * LONG_SENTENCE
         if after_end and not ends_here:
             starts.append(index)
             since = index
             after_end = False
-        if ends_here:
-            after_end = True
-        elif doc.vocab[orth].is_space and "\n" in strings[orth]:
+        if ends_here or (doc.vocab[orth].is_space and "\n" in strings[orth]):
             after_end = True
     marks = np.full((len(doc), 1), -1, dtype=np.int64)
     marks[[0, *starts] if len(doc) else starts] = 1
@@ -167,10 +165,10 @@ def _ids(strings: object, words: tuple[str, ...]) -> set[int]:
     return {strings.add(word) for word in words}  # type: ignore[attr-defined]
 
 
-def sentence_bounds(doc: Doc) -> Iterator[tuple[int, int]]:
+def sentence_bounds(doc: Doc) -> list[tuple[int, int]]:
     """Token bounds ``(start, end)`` of each sentence, in order, covering the document."""
-    for span in doc.sents:
-        yield span.start, span.end
+    starts = np.flatnonzero(doc.to_array([SENT_START]) == 1).tolist()
+    return list(zip(starts, [*starts[1:], len(doc)], strict=True))
 
 
 def is_time(word: str) -> bool:

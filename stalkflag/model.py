@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from stalkflag.assessment import ACTS, INDICATORS, LABELS, RELATIONSHIPS
 from stalkflag.errors import ModelError
-from stalkflag.features import COUNTS, SIZE, WordFeatures, bag, narrative_counts
+from stalkflag.features import COUNTS, SIZE, WordFeatures, narrative_counts
 from stalkflag.reading import Reading
 from stalkflag.rules.schema import RuleSet
+from stalkflag.vectors import load_vectors
 
 BUNDLE_FORMAT = 1
 BUNDLED = Path(__file__).parent / "bundled"
@@ -54,29 +55,35 @@ LABEL_INPUTS: tuple[str, ...] = (*DENSE, *(f"head_{name}" for name in FIRST_HEAD
 
 @dataclass(frozen=True, slots=True)
 class WordWeights:
-    """A weight for each hashed feature and target, and a bias a target.
+    """A weight for each hashed feature, vector dimension and target, and a bias a target.
 
-    ``weights`` has shape ``(SIZE, targets)``; a text's score is the sum over its distinct
-    features divided by the root of their number, plus the bias.
+    ``hashed`` has shape ``(SIZE, targets)`` and ``vectors`` ``(2 * dimensions, targets)``; a
+    text's score is the sum over its distinct features divided by the root of their number, plus
+    what its vector adds, plus the bias.
     """
 
-    weights: NDArray[np.float32]
+    hashed: NDArray[np.float32]
+    vectors: NDArray[np.float32]
     bias: NDArray[np.float32]
 
-    def scores(self, texts: list[NDArray[np.int64]]) -> NDArray[np.float32]:
+    def scores(
+        self, texts: list[NDArray[np.int64]], vectors: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
         """Scores of shape ``(len(texts), targets)``."""
-        if not texts:
-            return np.empty((0, len(self.bias)), dtype=np.float32)
-        sizes = np.array([len(text) for text in texts])
-        filled = sizes > 0
         scores = np.zeros((len(texts), len(self.bias)), dtype=np.float32)
+        sizes = np.array([len(text) for text in texts], dtype=np.int64)
+        filled = sizes > 0
         if filled.any():
             offsets = np.concatenate(([0], np.cumsum(sizes[filled])[:-1]))
-            rows = self.weights[np.concatenate(texts)]
+            rows = self.hashed[np.concatenate(texts)]
             scores[filled] = np.add.reduceat(rows, offsets, axis=0)
             scores[filled] /= np.sqrt(sizes[filled])[:, None]
-        result: NDArray[np.float32] = scores + self.bias
+        result: NDArray[np.float32] = scores + vectors @ self.vectors + self.bias
         return result
+
+    def columns(self, wanted: slice) -> WordWeights:
+        """The weights of some targets."""
+        return WordWeights(self.hashed[:, wanted], self.vectors[:, wanted], self.bias[wanted])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +130,17 @@ class Model:
 
     def score(self, reading: Reading, words: WordFeatures) -> Scores:
         """Score one reading."""
-        sentences = words.sentences(reading)
-        by_sentence = self.sentence_words.scores(sentences)
-        by_bag = self.bag_words.scores([bag(sentences)])
+        read = words.read(reading)
+        vectors = read.sentence_vectors()
+        by_sentence = self.sentence_words.scores(read.hashed, vectors)
+        hashed, whole = read.whole()
+        by_bag = self.bag_words.scores([hashed], whole[None, :])
         dense = dense_inputs(narrative_counts(reading), by_sentence, by_bag[0])
         first = self.first_heads.logits(dense[None, :])[0]
         second = self.label_head.logits(np.concatenate((dense, first))[None, :])[0]
         first_p = _sigmoid(first)
         ties = first[len(INDICATORS) + len(ACTS) :]
         act_columns = slice(len(INDICATORS), len(INDICATORS) + len(ACTS))
-        acts_by_sentence = WordWeights(
-            self.bag_words.weights[:, act_columns], self.bag_words.bias[act_columns]
-        )
         acts = dict(zip(ACTS, first_p[act_columns].tolist(), strict=True))
         shown = any(p >= self.thresholds["act"] for p in acts.values())
         return Scores(
@@ -143,7 +149,9 @@ class Model:
             relationship=dict(zip(RELATIONSHIPS, softmax(ties).tolist(), strict=True)),
             label=dict(zip(LABELS, softmax(second).tolist(), strict=True)),
             sentences=by_sentence,
-            act_sentences=acts_by_sentence.scores(sentences if shown else []),
+            act_sentences=self.bag_words.columns(act_columns).scores(
+                read.hashed if shown else [], vectors if shown else vectors[:0]
+            ),
         )
 
 
@@ -194,9 +202,10 @@ def save_model(model: Model, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, NDArray[Any]] = {}
     for name, words in (("sentence", model.sentence_words), ("bag", model.bag_words)):
-        rows = np.flatnonzero(np.abs(words.weights).max(axis=1) > 0)
+        rows = np.flatnonzero(np.abs(words.hashed).max(axis=1) > 0)
         arrays[f"{name}_rows"] = rows.astype(np.int32)
-        arrays[f"{name}_weights"] = words.weights[rows].astype(np.float16)
+        arrays[f"{name}_hashed"] = words.hashed[rows].astype(np.float16)
+        arrays[f"{name}_vectors"] = words.vectors
         arrays[f"{name}_bias"] = words.bias
     for name, head in (("first", model.first_heads), ("label", model.label_head)):
         arrays[f"{name}_weights"] = head.weights
@@ -210,6 +219,7 @@ def save_model(model: Model, folder: Path) -> None:
         **model.info,
         "format": BUNDLE_FORMAT,
         "inputs": list(LABEL_INPUTS),
+        "vectors_sha256": load_vectors().sha256,
         "sha256": {"weights.npz": _sha256(weights), "rules.json": _sha256(rules)},
     }
     about = folder / "bundle.json.partial"
@@ -235,10 +245,13 @@ def load_model(folder: Path) -> Model:
     try:
         info = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
         hashes: Mapping[str, str] = info["sha256"]
-        inputs, version = info["inputs"], info["format"]
+        inputs, version, vectors = info["inputs"], info["format"], info["vectors_sha256"]
     except (ValueError, KeyError, TypeError):
-        raise ModelError(f"{folder / 'bundle.json'} is damaged: train or export it again.") from None
-    if version != BUNDLE_FORMAT or inputs != list(LABEL_INPUTS):
+        raise ModelError(
+            f"{folder / 'bundle.json'} is damaged: train or export it again."
+        ) from None
+    same = inputs == list(LABEL_INPUTS) and vectors == load_vectors().sha256
+    if version != BUNDLE_FORMAT or not same:
         raise ModelError(
             f"The bundle in {folder} was made by another version of stalkflag: train it again "
             "or install the version that made it."
@@ -252,9 +265,9 @@ def load_model(folder: Path) -> Model:
     with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
         words = {}
         for name, targets in (("sentence", SENTENCE_TARGETS), ("bag", BAG_TARGETS)):
-            weights = np.zeros((SIZE, len(targets)), dtype=np.float32)
-            weights[arrays[f"{name}_rows"]] = arrays[f"{name}_weights"]
-            words[name] = WordWeights(weights, arrays[f"{name}_bias"])
+            hashed = np.zeros((SIZE, len(targets)), dtype=np.float32)
+            hashed[arrays[f"{name}_rows"]] = arrays[f"{name}_hashed"]
+            words[name] = WordWeights(hashed, arrays[f"{name}_vectors"], arrays[f"{name}_bias"])
         heads = {
             name: Head(arrays[f"{name}_weights"], arrays[f"{name}_bias"])
             for name in ("first", "label")

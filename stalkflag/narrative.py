@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
-from collections.abc import Sequence
 
 MAX_CHARACTERS = 2_000_000
 """Longer texts are whole files, not narratives; they are refused with a clear message."""
@@ -17,8 +16,13 @@ LONG_WORDS = 6_000
 """More words than this is a bundle of papers; a person should split it."""
 
 _INVISIBLE = dict.fromkeys(
-    [0x00AD, 0x034F, 0x061C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F)]
-    + [*range(0x2060, 0x2065), *range(0x2066, 0x206A), 0xFEFF]
+    [
+        *(0x00AD, 0x034F, 0x061C, 0x180E, 0xFEFF),
+        *range(0x200B, 0x2010),
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x2065),
+        *range(0x2066, 0x206A),
+    ]
 )
 # Letters of other scripts that look like Latin ones, as used to hide words.
 _LOOKALIKES = str.maketrans(
@@ -45,17 +49,20 @@ def decode(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return "".join(_CP1252[byte] for byte in data)
+        return data.decode("cp1252", errors=KEEP_UNDEFINED)
 
 
-def _cp1252_character(byte: int) -> str:
-    try:
-        return bytes([byte]).decode("cp1252")
-    except UnicodeDecodeError:
-        return chr(byte)
+KEEP_UNDEFINED = "stalkflag.keep-undefined"
+"""Error handler: bytes that Windows-1252 leaves undefined become ISO 8859-1 control characters."""
 
 
-_CP1252 = [_cp1252_character(byte) for byte in range(256)]
+def _keep_undefined(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+codecs.register_error(KEEP_UNDEFINED, _keep_undefined)
 
 
 def plain_word(word: str) -> str:
@@ -70,7 +77,7 @@ def plain_word(word: str) -> str:
     return _STRETCHED.sub(r"\1\1", word)
 
 
-def doubts(text: str, words: Sequence[str], known: frozenset[str]) -> list[str]:
+def doubts(text: str, *, words: int, alphabetic: int, known: int) -> list[str]:
     """Why this text may not be a narrative that can be assessed; empty when it can.
 
     Parameters
@@ -78,26 +85,26 @@ def doubts(text: str, words: Sequence[str], known: frozenset[str]) -> list[str]:
     text
         The narrative as given.
     words
-        Its words in lookup form (:func:`plain_word`), punctuation left out.
+        Number of its words, punctuation left out.
+    alphabetic
+        How many of them are all letters.
     known
-        Common English and police words; a text with few of them is probably not English.
+        How many of those are common English or police words; a text with few of them is
+        probably not English.
     """
     if not text.strip():
         return ["The narrative is empty: ask what happened."]
-    if len(words) < THIN_WORDS:
+    if words < THIN_WORDS:
         return [
             "The narrative is too thin to assess: ask who did what to whom, how often and since when."
         ]
     found: list[str] = []
-    if len(words) > LONG_WORDS:
+    if words > LONG_WORDS:
         found.append(
-            f"The text has {len(words):,} words: split it into single reports or read it in full."
+            f"The text has {words:,} words: split it into single reports or read it in full."
         )
-    alphabetic = [word for word in words if word.isalpha()]
-    if len(alphabetic) < len(words) * 0.4:
+    if alphabetic < words * 0.4:
         found.append("The text is mostly figures or symbols: it may be a form or a table.")
-    elif len(alphabetic) >= 12:
-        share = sum(word in known for word in alphabetic) / len(alphabetic)
-        if share < 0.25:
-            found.append("The text may not be in English: have it translated and read by a person.")
+    elif alphabetic >= 12 and known / alphabetic < 0.25:
+        found.append("The text may not be in English: have it translated and read by a person.")
     return found

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import IS_PUNCT, IS_SPACE, IS_TITLE, NORM
+from spacy.attrs import IDX, IS_ALPHA, IS_PUNCT, IS_SPACE, IS_TITLE, LENGTH, NORM
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
@@ -15,7 +17,10 @@ from stalkflag.conduct import Conduct, read_conduct
 from stalkflag.context import Cue, Finding, read_context, token_axes
 from stalkflag.language import build_language, sentence_bounds
 from stalkflag.narrative import MAX_CHARACTERS, doubts
-from stalkflag.rules import RuleEngine, RuleSet
+from stalkflag.rules import Match, RuleEngine, RuleSet
+
+ZONE = 64
+"""Narratives after which words that are in no rule are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class Reading:
     axes: list[str | None]
     findings: list[Finding]
     cues: list[Cue]
+    marks: list[Match]
     conduct: Conduct
     doubts: list[str]
 
@@ -54,7 +60,8 @@ class Reader:
         self.rules = rules
         self.nlp: Language = build_language()
         self.engine = RuleEngine(rules, self.nlp.vocab)
-        self._known = frozenset(self.engine.words) | _FUNCTION_WORDS
+        strings = self.nlp.vocab.strings
+        self._known = frozenset(strings.add(w) for w in self.engine.words | _FUNCTION_WORDS)
         if not Doc.has_extension("findings"):
             Doc.set_extension("findings", default=None)
         self.nlp.add_pipe("stalkflag_evidence")
@@ -71,10 +78,24 @@ class Reader:
         return doc
 
     def read(self, texts: Iterable[str]) -> Iterator[Reading]:
-        """Read narratives one by one, in order; memory does not grow with new words."""
-        for text in texts:
+        """Read narratives one by one, in order; memory does not grow with new words.
+
+        A reading's ``norms`` can be looked up in the string store until the next one is asked for.
+        """
+        source = iter(texts)
+        for first in source:
+            with self._forgetting():
+                for text in chain((first,), islice(source, ZONE - 1)):
+                    yield self.read_doc(self.make_doc(text))
+
+    @contextmanager
+    def _forgetting(self) -> Iterator[None]:
+        """Forget new words at the end; inside another reading, leave that to the outer one."""
+        if self.nlp.vocab.in_memory_zone:
+            yield
+        else:
             with self.nlp.memory_zone():
-                yield self.read_doc(self.make_doc(text))
+                yield
 
     def make_doc(self, text: str) -> Doc:
         """Tokens and sentences only; over-long texts are cut (the reading then says so)."""
@@ -84,27 +105,33 @@ class Reader:
 
     def read_doc(self, doc: Doc) -> Reading:
         """Read a document that has its sentences marked."""
-        bounds = list(sentence_bounds(doc)) if len(doc) else []
-        columns = doc.to_array([NORM, IS_TITLE, IS_PUNCT, IS_SPACE])
-        columns = columns.reshape(len(doc), 4)
+        bounds = sentence_bounds(doc) if len(doc) else []
+        columns = doc.to_array([NORM, IS_TITLE, IS_PUNCT, IS_SPACE, IDX, LENGTH, IS_ALPHA])
+        columns = columns.reshape(len(doc), 7)
         is_word = (columns[:, 2] == 0) & (columns[:, 3] == 0)
-        findings, cues = read_context(self.engine(doc, bounds) if bounds else [], bounds)
-        starts = [token.idx for token in doc]
+        findings, cues, marks = read_context(self.engine(doc, bounds) if bounds else [], bounds)
+        starts = columns[:, 4]
         text = doc.text
-        words = [token.norm_ for token, word in zip(doc, is_word.tolist(), strict=True) if word]
+        alphabetic = columns[is_word & (columns[:, 6] != 0), 0].tolist()
         return Reading(
             text=text,
             bounds=bounds,
-            starts=starts,
-            ends=[token.idx + len(token) for token in doc],
+            starts=starts.tolist(),
+            ends=(starts + columns[:, 5]).tolist(),
             norms=columns[:, 0],
             is_title=columns[:, 1] != 0,
             is_word=is_word,
             axes=token_axes(doc, cues),
             findings=findings,
             cues=cues,
+            marks=marks,
             conduct=read_conduct(text),
-            doubts=doubts(text, words, self._known),
+            doubts=doubts(
+                text,
+                words=int(is_word.sum()),
+                alphabetic=len(alphabetic),
+                known=sum(word in self._known for word in alphabetic),
+            ),
         )
 
 

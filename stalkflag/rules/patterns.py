@@ -47,7 +47,9 @@ def expand(
     parser = _Parser(pattern, lists=lists, verbs=verbs)
     sequences = parser.alternatives()
     if parser.position < len(pattern.rstrip()):
-        raise RuleError(f"The pattern {pattern!r} cannot be read from {pattern[parser.position:]!r}.")
+        raise RuleError(
+            f"The pattern {pattern!r} cannot be read from {pattern[parser.position :]!r}."
+        )
     found = [sequence for sequence in sequences if any(not isinstance(e, Gap) for e in sequence)]
     if not found:
         raise RuleError(f"The pattern {pattern!r} matches nothing.")
@@ -139,7 +141,15 @@ class _Parser:
         return _TOKEN.match(self.pattern, self.position)
 
 
-_CONTRACTED = {"n't": "not", "'ve": "have", "'re": "are", "'m": "am", "'ll": "will", "'d": "'d", "'s": "'s"}
+_CONTRACTED = {
+    "n't": "not",
+    "'ve": "have",
+    "'re": "are",
+    "'m": "am",
+    "'ll": "will",
+    "'d": "'d",
+    "'s": "'s",
+}
 _STEMS = {"ca": "can", "wo": "will", "sha": "shall"}
 
 

@@ -102,13 +102,14 @@ class RuleSet:
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> RuleSet:
         """The rule set written by :meth:`to_dict`."""
-        rules = tuple(
-            Rule(
-                hit=(),
-                **{k: tuple(v) if isinstance(v, list) else v for k, v in rule.items()},
-            )
-            for rule in plain["rules"]
-        )
+        def read(rule: dict[str, Any]) -> Rule:
+            fields: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in rule.items()
+            }
+            return Rule(hit=(), **fields)
+
+        rules = tuple(map(read, plain["rules"]))
         return cls(
             rules=rules,
             lists={name: tuple(words) for name, words in plain["lists"].items()},
@@ -202,7 +203,7 @@ def _read_pack(
     try:
         stream = path.read_text(encoding="utf-8")
         loader = _StrictLoader(stream)
-        loader.name = str(path)
+        loader.name = str(path)  # type: ignore[attr-defined]
         pack = loader.get_single_data()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -269,7 +270,7 @@ def _read_rule(path: Path, entry: Any) -> tuple[Rule, bool]:
     for key in ("says", "match", "hit"):
         if not entry.get(key):
             raise RuleError(f"{where}: the rule {entry['id']} has no {key}.")
-    fields = {
+    fields: dict[str, Any] = {
         key: _texts(f"{where}: {key}", value) if isinstance(value, list) else value
         for key, value in entry.items()
         if key not in ("__line__", "disable")

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from stalkflag.assessment import ACTS, INDICATORS, LABELS, RELATIONSHIPS
 from stalkflag.errors import InputError
-from stalkflag.features import SIZE, WordFeatures, bag, narrative_counts
+from stalkflag.features import SIZE, WordFeatures, Words, narrative_counts
 from stalkflag.model import (
     BAG_TARGETS,
     DENSE,
@@ -54,6 +55,8 @@ class Settings:
         A hashed word feature is kept if it occurs in at least this many narratives.
     characters
         Whether character n-grams of words are features.
+    vector_scale
+        Weight of word vectors against hashed words; 0 leaves them out.
     """
 
     seed: int = 1997
@@ -64,6 +67,7 @@ class Settings:
     label_c: float = 0.02
     least_narratives: int = 2
     characters: bool = True
+    vector_scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,9 @@ def fit(
     _check(labels, groups, settings)
     progress("reading the narratives")
     reader = Reader(rules)
-    words = WordFeatures(reader.nlp.vocab.strings, characters=settings.characters)
+    words = WordFeatures(
+        reader.nlp.vocab.strings, known=reader.engine.words, characters=settings.characters
+    )
     corpus = _Corpus(records, reader, words, settings)
     progress("scoring words on held-out folds")
     folds = list(
@@ -166,53 +172,59 @@ class _Corpus:
         self, records: Sequence[Record], reader: Reader, words: WordFeatures, settings: Settings
     ) -> None:
         self.records, self.settings = records, settings
-        self.sentences: list[list[NDArray[np.int64]]] = []
+        self.words: list[Words] = []
         self.shown: list[NDArray[np.int8]] = []
         self.counts = []
         for record, reading in zip(records, reader.read(r.text for r in records), strict=True):
-            self.sentences.append(words.sentences(reading))
+            self.words.append(words.read(reading))
             spans = [reading.span(start, end) for start, end in reading.bounds]
             self.shown.append(_sentence_targets(record, spans))
             self.counts.append(narrative_counts(reading))
-        self.bags = [bag(sentences) for sentences in self.sentences]
+        self.wholes = [found.whole() for found in self.words]
 
     def fit_words(self, rows: NDArray[np.int64]) -> tuple[WordWeights, WordWeights]:
         """Word weights from some of the records."""
         settings = self.settings
         common = np.zeros(SIZE, dtype=np.int32)
         for row in rows:
-            common[self.bags[row]] += 1
+            common[self.wholes[row][0]] += 1
         kept = common >= settings.least_narratives
-        texts = [text for row in rows for text in self.sentences[row]]
-        targets = np.concatenate([self.shown[row] for row in rows])
-        x = _matrix(texts, kept)
-        sentence = np.zeros((SIZE, len(SENTENCE_TARGETS)), dtype=np.float32)
-        sentence_bias = np.zeros(len(SENTENCE_TARGETS), dtype=np.float32)
-        for column in range(len(SENTENCE_TARGETS)):
-            known = targets[:, column] >= 0
-            sentence[:, column], sentence_bias[column] = _fit_linear(
-                x[known], targets[known, column], c=settings.sentence_c
-            )
-        x = _matrix([self.bags[row] for row in rows], kept)
-        weights = np.zeros((SIZE, len(BAG_TARGETS)), dtype=np.float32)
-        bias = np.zeros(len(BAG_TARGETS), dtype=np.float32)
-        for column, target in enumerate(BAG_TARGETS):
-            y = np.array([_bag_target(self.records[row], target) for row in rows])
-            weights[:, column], bias[column] = _fit_linear(x[y >= 0], y[y >= 0], c=settings.bag_c)
-        # Bundles hold half precision: use the same weights for the heads.
-        return (
-            WordWeights(sentence.astype(np.float16).astype(np.float32), sentence_bias),
-            WordWeights(weights.astype(np.float16).astype(np.float32), bias),
+        sentence = _fit_targets(
+            [text for row in rows for text in self.words[row].hashed],
+            np.concatenate([self.words[row].sentence_vectors() for row in rows]),
+            np.concatenate([self.shown[row] for row in rows]),
+            kept=kept,
+            c=settings.sentence_c,
+            scale=settings.vector_scale,
         )
+        whole = _fit_targets(
+            [self.wholes[row][0] for row in rows],
+            np.array([self.wholes[row][1] for row in rows]),
+            np.array(
+                [[_bag_target(self.records[row], target) for target in BAG_TARGETS] for row in rows]
+            ),
+            kept=kept,
+            c=settings.bag_c,
+            scale=settings.vector_scale,
+        )
+        return sentence, whole
 
     def dense(
         self, rows: NDArray[np.int64], sentence_words: WordWeights, bag_words: WordWeights
     ) -> NDArray[np.float64]:
         """The heads' inputs for some records, with the word weights given."""
-        by_bag = bag_words.scores([self.bags[row] for row in rows])
+        by_bag = bag_words.scores(
+            [self.wholes[row][0] for row in rows], np.array([self.wholes[row][1] for row in rows])
+        )
         return np.array(
             [
-                dense_inputs(self.counts[row], sentence_words.scores(self.sentences[row]), scores)
+                dense_inputs(
+                    self.counts[row],
+                    sentence_words.scores(
+                        self.words[row].hashed, self.words[row].sentence_vectors()
+                    ),
+                    scores,
+                )
                 for row, scores in zip(rows, by_bag, strict=True)
             ]
         )
@@ -254,16 +266,36 @@ def _matrix(texts: list[NDArray[np.int64]], kept: NDArray[np.bool_]) -> csr_matr
     return csr_matrix((values[use], (rows[use], columns[use])), shape=(len(texts), SIZE))
 
 
-def _fit_linear(x: csr_matrix, y: NDArray[np.int8], *, c: float) -> tuple[NDArray[np.float32], float]:
-    if len(set(y.tolist())) < 2:
-        return np.zeros(SIZE, dtype=np.float32), -4.0
-    used = np.flatnonzero(x.getnnz(axis=0))
-    fitted = LogisticRegression(
-        C=c, solver="liblinear", class_weight="balanced", max_iter=1000, random_state=0
-    ).fit(x[:, used], y)
-    weights = np.zeros(SIZE, dtype=np.float32)
-    weights[used] = fitted.coef_[0]
-    return weights, float(fitted.intercept_[0])
+def _fit_targets(
+    texts: list[NDArray[np.int64]],
+    vectors: NDArray[np.float32],
+    targets: NDArray[np.integer[Any]],
+    *,
+    kept: NDArray[np.bool_],
+    c: float,
+    scale: float,
+) -> WordWeights:
+    """A logistic regression for each column of ``targets``; -1 marks what is not known."""
+    hashed = _matrix(texts, kept)
+    used = np.flatnonzero(hashed.getnnz(axis=0))
+    x = hstack([hashed[:, used], csr_matrix(vectors * scale)], format="csr")
+    number = targets.shape[1]
+    weights = np.zeros((SIZE, number), dtype=np.float32)
+    of_vectors = np.zeros((vectors.shape[1], number), dtype=np.float32)
+    bias = np.full(number, -4.0, dtype=np.float32)
+    for column in range(number):
+        known = targets[:, column] >= 0
+        y = targets[known, column]
+        if len(set(y.tolist())) < 2:
+            continue
+        fitted = LogisticRegression(
+            C=c, solver="liblinear", class_weight="balanced", max_iter=1000, random_state=0
+        ).fit(x[known], y)
+        weights[used, column] = fitted.coef_[0, : len(used)]
+        of_vectors[:, column] = fitted.coef_[0, len(used) :] * scale
+        bias[column] = fitted.intercept_[0]
+    # Bundles hold half precision: use the same weights for the heads.
+    return WordWeights(weights.astype(np.float16).astype(np.float32), of_vectors, bias)
 
 
 def _fit_first_heads(
@@ -316,4 +348,4 @@ def _temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> floa
     def loss(temperature: float) -> float:
         return -float(np.log(softmax(logits / temperature)[rows, labels] + 1e-12).mean())
 
-    return min(np.geomspace(0.3, 3.0, 60).tolist(), key=loss)
+    return float(min(np.geomspace(0.3, 3.0, 60).tolist(), key=loss))

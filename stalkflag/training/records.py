@@ -25,6 +25,12 @@ REGISTERS: tuple[str, ...] = (
 )
 SPLITS: tuple[str, ...] = ("train", "dev", "test")
 
+SECOND_READER = "second-reader.jsonl"
+"""Beside a corpus: the labels of a reader who had not seen the first ones."""
+
+SETTLED = "settled.jsonl"
+"""Beside a corpus: for each record that was changed when readers were compared, its first labels."""
+
 NAMES_OFFENCE = re.compile(r"stalk|harass", re.IGNORECASE)
 
 
@@ -59,11 +65,12 @@ class Record:
 
 
 def find_files(sources: Iterable[Path]) -> list[Path]:
-    """JSONL files among files and folders, in a fixed order; ``second-reader.jsonl`` is none."""
+    """JSONL files of records among files and folders, in a fixed order."""
     found: list[Path] = []
     for source in sources:
         if source.is_dir():
-            found += sorted(p for p in source.glob("*.jsonl") if p.name != "second-reader.jsonl")
+            companions = (SECOND_READER, SETTLED)
+            found += sorted(p for p in source.glob("*.jsonl") if p.name not in companions)
         elif source.is_file():
             found.append(source)
         else:
@@ -80,15 +87,23 @@ def read_records(sources: Iterable[Path]) -> list[Record]:
 
 def _read_file(path: Path) -> Iterator[Record]:
     split = path.stem if path.stem in SPLITS else None
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                plain = json.loads(line)
-            except ValueError:
-                raise InputError(f"{path}:{number}: this line is not JSON.") from None
-            yield _record(plain, split=split, where=f"{path}:{number}")
+    for number, line in read_lines(path):
+        try:
+            plain = json.loads(line)
+        except ValueError:
+            raise InputError(f"{path}:{number}: this line is not JSON.") from None
+        yield _record(plain, split=split, where=f"{path}:{number}")
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a JSONL file that are not blank, with their numbers from 1."""
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield number, line
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as UTF-8 text: {error}.") from None
 
 
 def _record(plain: Any, *, split: str | None, where: str) -> Record:
@@ -123,8 +138,10 @@ def data_sha256(records: Iterable[Record]) -> str:
     digest = hashlib.sha256()
     for line in sorted(
         json.dumps(
-            [r.id, r.text, r.label, r.indicators, r.evidence, r.acts, r.relationship, r.occasions]
-            + [r.group, r.split],
+            [
+                *(r.id, r.text, r.label, r.indicators, r.evidence, r.acts, r.relationship),
+                *(r.occasions, r.group, r.split),
+            ],
             ensure_ascii=False,
             sort_keys=True,
         )

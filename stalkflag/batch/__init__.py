@@ -1,0 +1,1 @@
+"""Scoring files: rows in, rows out, none lost."""

@@ -1,0 +1,122 @@
+"""An assessment laid out for a person at a terminal: marks and labels, not colour alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from stalkflag.assessment import INDICATORS, Assessment, Evidence
+
+_WORDS = {
+    "stalking": "Suggests review as STALKING",
+    "harassment": "Suggests review as HARASSMENT, not stalking",
+    "neither": "Suggests NEITHER stalking nor harassment",
+}
+_RELATIONSHIPS = {
+    "ex_intimate": "former partner",
+    "current_partner": "current partner",
+}
+LETTERS = dict(zip(INDICATORS, "FOUR", strict=True))
+
+
+def print_assessment(text: str, assessment: Assessment, console: Console | None = None) -> None:
+    """Print everything in an assessment, most urgent first."""
+    console = console or Console(highlight=False)
+    danger = [
+        prompt for prompt in assessment.prompts if prompt.startswith("The words suggest danger")
+    ]
+    for prompt in danger:
+        console.print(Text(f"!! {prompt}", style="bold red"))
+    console.print(_marked(text, assessment))
+    console.print()
+    console.print(Text(_WORDS[assessment.suggestion], style="bold"))
+    chances = ", ".join(f"{label} {share:.0%}" for label, share in assessment.probabilities.items())
+    console.print(f"  How sure: {chances}.")
+    if assessment.refer:
+        console.print(Text("Refer to a person:", style="bold"))
+        _list(console, assessment.refer_reasons)
+    _section(console, "Why", assessment.reasons)
+    console.print(Text("Indicators (police guidance, not an element of the offence)", style="bold"))
+    for name in INDICATORS:
+        indicator = assessment.indicators[name]
+        found = "found" if indicator.present else "not found"
+        console.print(
+            f"  [{LETTERS[name]}] {name}: {found} ({indicator.probability:.0%})", markup=False
+        )
+        if indicator.present:
+            _quotes(console, indicator.evidence)
+    conduct = assessment.course_of_conduct
+    span = "" if conduct.span_days is None else f", over about {conduct.span_days} days"
+    console.print(Text("Course of conduct", style="bold"))
+    console.print(f"  At least {conduct.occasions} occasion(s){span}.")
+    for basis in conduct.basis:
+        console.print(f'    "{basis.text}": {basis.counts}', markup=False)
+    relationship = assessment.relationship.value
+    console.print(
+        f"  Suspect to victim: {_RELATIONSHIPS.get(relationship, relationship)}.", markup=False
+    )
+    if assessment.acts:
+        console.print(Text("Acts of s.2A(3) that the words show", style="bold"))
+        for act in assessment.acts:
+            console.print(f'  {act.act}: "{_short(act.text)}"', markup=False)
+    for title, items in (
+        ("Effect on the victim", assessment.impact),
+        ("Orders and police responses", assessment.orders),
+        ("Risk cues, quoted (not a risk score)", assessment.risk_cues),
+    ):
+        if items:
+            console.print(Text(title, style="bold"))
+            _quotes(console, items)
+    if assessment.counter_evidence:
+        console.print(Text("Set aside", style="bold"))
+        for item in assessment.counter_evidence:
+            console.print(f'  "{_short(item.text)}": {item.because} ("{item.cue}")', markup=False)
+    _section(console, "Looked for and not found", assessment.not_found)
+    _section(console, "Ask", assessment.missing)
+    _section(console, "Do", [prompt for prompt in assessment.prompts if prompt not in danger])
+    console.print(Text("stalkflag supports your decision; it does not make it.", style="italic"))
+
+
+def _marked(text: str, assessment: Assessment) -> Text:
+    """The narrative with evidence underlined and followed by its indicator's letter."""
+    letters: list[set[str]] = [set() for _ in text]
+    for name in INDICATORS:
+        if assessment.indicators[name].present:
+            for evidence in assessment.indicators[name].evidence:
+                for index in range(evidence.start, evidence.end):
+                    letters[index].add(LETTERS[name])
+    shown = Text()
+    start = 0
+    for index in range(1, len(text) + 1):
+        if index < len(text) and letters[index] == letters[start]:
+            continue
+        if letters[start]:
+            shown.append(text[start:index], style="underline bold")
+            shown.append(f"[{''.join(x for x in 'FOUR' if x in letters[start])}]", style="cyan")
+        else:
+            shown.append(text[start:index])
+        start = index
+    return shown
+
+
+def _section(console: Console, title: str, lines: Sequence[str]) -> None:
+    if lines:
+        console.print(Text(title, style="bold"))
+        _list(console, lines)
+
+
+def _list(console: Console, lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(f"  - {line}", markup=False)
+
+
+def _quotes(console: Console, items: Sequence[Evidence]) -> None:
+    for item in items:
+        console.print(f'    "{_short(item.text)}": {item.says}', markup=False)
+
+
+def _short(words: str, most: int = 120) -> str:
+    words = " ".join(words.split())
+    return words if len(words) <= most else words[: most - 1] + "…"
