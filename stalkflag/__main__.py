@@ -1,0 +1,5 @@
+"""``python -m stalkflag``."""
+
+from stalkflag.cli import main
+
+main()
