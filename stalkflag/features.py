@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from spacy.strings import hash_string
 
 from stalkflag.assessment import ACTS, INDICATORS, RELATIONSHIPS
+from stalkflag.encoder import SIZE as SENTENCE_SIZE
+from stalkflag.encoder import SentenceEncoder
 from stalkflag.reading import Reading
 from stalkflag.rules.schema import CATEGORIES
-from stalkflag.vectors import load_vectors
 
 BITS = 18
 SIZE = 1 << BITS
@@ -55,6 +56,15 @@ MASKED: dict[str, str] = {
     for word in words.split()
 }
 
+SOMEBODY = "someone"
+"""What the encoder reads in place of a name."""
+
+_UNSPOKEN = ("<origin>", "<faith>", "<orientation>", "<title>")
+ENCODED: dict[str, str] = {
+    word: "" for word, stands_for in MASKED.items() if stands_for in _UNSPOKEN
+}
+"""What the encoder reads in place of masked words that differ from themselves."""
+
 _PRIMES = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
 _AXIS_SALT = {
     None: 0,
@@ -79,29 +89,22 @@ def _fold(ids: NDArray[np.uint64]) -> NDArray[np.int64]:
 class Words:
     """What a narrative's words are to the model, a sentence at a time.
 
-    ``hashed`` has the distinct feature indices of each sentence; ``sums`` of shape
-    ``(sentences, 2 * dimensions)`` adds up the vectors of the words outside the reach of any
-    context cue, then of those inside one; ``sizes`` counts the words.
+    ``hashed`` has the distinct feature indices of each sentence, ``vectors`` of shape
+    ``(sentences, encoder.SIZE)`` what the encoder reads in it.
     """
 
     hashed: list[NDArray[np.int64]]
-    sums: NDArray[np.float32]
-    sizes: NDArray[np.float32]
-
-    def sentence_vectors(self) -> NDArray[np.float32]:
-        """Vectors of shape ``(sentences, 2 * dimensions)``, level for long and short."""
-        levels = np.sqrt(np.maximum(self.sizes, 1))[:, None]
-        return (self.sums / levels).astype(np.float32)
+    vectors: NDArray[np.float32]
 
     def whole(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The distinct feature indices and the vector of the whole narrative."""
-        size = max(float(self.sizes.sum()), 1.0)
-        hashed = np.unique(np.concatenate(self.hashed)) if self.hashed else _NONE
-        return hashed, self.sums.sum(axis=0) / np.float32(math.sqrt(size))
+        """The distinct feature indices and the mean vector of the whole narrative."""
+        if not self.hashed:
+            return _NONE, np.zeros(SENTENCE_SIZE, dtype=np.float32)
+        return np.unique(np.concatenate(self.hashed)), self.vectors.mean(axis=0)
 
 
 class WordFeatures:
-    """Hashed features of words: what each token is looked up as, its parts and its vector.
+    """Hashed features of words: what each token is looked up as, its parts, and the sentence.
 
     Keeps a bounded table of words already seen (hashes only).
     """
@@ -115,8 +118,8 @@ class WordFeatures:
         self._characters = characters
         self._known = {hash_string(word) for word in known}
         self._masked = {hash_string(w): hash_string(stands) for w, stands in MASKED.items()}
-        self._vectors = load_vectors()
-        self._table: dict[int, tuple[int, NDArray[np.int64], int]] = {}
+        self._encoder = SentenceEncoder()
+        self._table: dict[int, tuple[int, NDArray[np.int64], str]] = {}
 
     def read(self, reading: Reading) -> Words:
         """The features of each sentence of a reading."""
@@ -131,28 +134,24 @@ class WordFeatures:
             kind = f"{axis}:{finding.rule.category}:{','.join(finding.rule.shows)}"
             rule_ids.setdefault(finding.sentence, []).extend((hash_string(name), hash_string(kind)))
         found: list[NDArray[np.int64]] = []
-        table = self._vectors.table
-        sums = np.zeros((len(reading.bounds), 2 * table.shape[1]), dtype=np.float32)
-        sizes = np.zeros(len(reading.bounds), dtype=np.float32)
+        spoken: list[list[str]] = []
         for number, (start, end) in enumerate(reading.bounds):
             ids: list[int] = []
             salts: list[int] = []
             grams: list[NDArray[np.int64]] = []
-            rows: list[int] = []
-            aside: list[int] = []
+            said: list[str] = []
             for index in range(start, end):
-                if not words[index]:
-                    continue
                 norm = norms[index]
                 entry = self._table.get(norm) or self._look_up(norm)
-                word, characters, row = entry
+                word, characters, spelled = entry
+                said.append(spelled)
+                if not words[index]:
+                    continue
                 if titles[index] and index > start and word == norm and norm not in self._known:
-                    word, characters, row = _TITLE, _NONE, -1
+                    word, characters, said[-1] = _TITLE, _NONE, SOMEBODY
                 ids.append(word)
-                axis = axes[index]
-                salts.append(_AXIS_SALT[axis])
+                salts.append(_AXIS_SALT[axes[index]])
                 grams.append(characters)
-                (aside if axis else rows).append(row)
             plain = np.array(ids, dtype=np.uint64)
             salt = np.array(salts, dtype=np.uint64)
             parts = [_fold(plain ^ salt)]
@@ -166,21 +165,17 @@ class WordFeatures:
             if number in rule_ids:
                 parts.append(_fold(np.array(rule_ids[number], dtype=np.uint64)))
             found.append(np.unique(np.concatenate(parts)))
-            sums[number, : table.shape[1]] = table[rows].sum(axis=0)
-            if aside:
-                sums[number, table.shape[1] :] = table[aside].sum(axis=0)
-            sizes[number] = len(ids)
-        return Words(found, sums, sizes)
+            spoken.append(said)
+        return Words(found, self._encoder.encode(spoken))
 
-    def _look_up(self, norm: int) -> tuple[int, NDArray[np.int64], int]:
+    def _look_up(self, norm: int) -> tuple[int, NDArray[np.int64], str]:
         word = str(self._strings[norm])  # type: ignore[index]
-        entry: tuple[int, NDArray[np.int64], int]
         if norm in self._masked:
-            entry = (self._masked[norm], _NONE, -1)
+            entry = (self._masked[norm], _NONE, ENCODED.get(word, word))
         elif any(c.isdigit() for c in word):
-            entry = (_NUMBER, _NONE, -1)
+            entry = (_NUMBER, _NONE, word)
         else:
-            entry = (norm, self._grams(word), self._vectors.row(norm))
+            entry = (norm, self._grams(word), word.strip())
         if len(self._table) >= self.MOST_WORDS:
             self._table.clear()
         self._table[norm] = entry

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stalkflag import encoder
 from stalkflag.assessment import ACTS, INDICATORS, LABELS, RELATIONSHIPS
 from stalkflag.errors import ModelError
 from stalkflag.features import COUNTS, SIZE, WordFeatures, narrative_counts
 from stalkflag.reading import Reading
 from stalkflag.rules.schema import RuleSet
-from stalkflag.vectors import load_vectors
 
 BUNDLE_FORMAT = 1
 BUNDLED = Path(__file__).parent / "bundled"
@@ -57,7 +57,7 @@ LABEL_INPUTS: tuple[str, ...] = (*DENSE, *(f"head_{name}" for name in FIRST_HEAD
 class WordWeights:
     """A weight for each hashed feature, vector dimension and target, and a bias a target.
 
-    ``hashed`` has shape ``(SIZE, targets)`` and ``vectors`` ``(2 * dimensions, targets)``; a
+    ``hashed`` has shape ``(SIZE, targets)`` and ``vectors`` ``(encoder.SIZE, targets)``; a
     text's score is the sum over its distinct features divided by the root of their number, plus
     what its vector adds, plus the bias.
     """
@@ -131,8 +131,7 @@ class Model:
     def score(self, reading: Reading, words: WordFeatures) -> Scores:
         """Score one reading."""
         read = words.read(reading)
-        vectors = read.sentence_vectors()
-        by_sentence = self.sentence_words.scores(read.hashed, vectors)
+        by_sentence = self.sentence_words.scores(read.hashed, read.vectors)
         hashed, whole = read.whole()
         by_bag = self.bag_words.scores([hashed], whole[None, :])
         dense = dense_inputs(narrative_counts(reading), by_sentence, by_bag[0])
@@ -150,7 +149,7 @@ class Model:
             label=dict(zip(LABELS, softmax(second).tolist(), strict=True)),
             sentences=by_sentence,
             act_sentences=self.bag_words.columns(act_columns).scores(
-                read.hashed if shown else [], vectors if shown else vectors[:0]
+                read.hashed if shown else [], read.vectors if shown else read.vectors[:0]
             ),
         )
 
@@ -219,7 +218,7 @@ def save_model(model: Model, folder: Path) -> None:
         **model.info,
         "format": BUNDLE_FORMAT,
         "inputs": list(LABEL_INPUTS),
-        "vectors_sha256": load_vectors().sha256,
+        "encoder_sha256": encoder.sha256(),
         "sha256": {"weights.npz": _sha256(weights), "rules.json": _sha256(rules)},
     }
     about = folder / "bundle.json.partial"
@@ -245,12 +244,12 @@ def load_model(folder: Path) -> Model:
     try:
         info = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
         hashes: Mapping[str, str] = info["sha256"]
-        inputs, version, vectors = info["inputs"], info["format"], info["vectors_sha256"]
+        inputs, version, over = info["inputs"], info["format"], info["encoder_sha256"]
     except (ValueError, KeyError, TypeError):
         raise ModelError(
             f"{folder / 'bundle.json'} is damaged: train or export it again."
         ) from None
-    same = inputs == list(LABEL_INPUTS) and vectors == load_vectors().sha256
+    same = inputs == list(LABEL_INPUTS) and over == encoder.sha256()
     if version != BUNDLE_FORMAT or not same:
         raise ModelError(
             f"The bundle in {folder} was made by another version of stalkflag: train it again "

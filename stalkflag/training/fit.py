@@ -56,7 +56,7 @@ class Settings:
     characters
         Whether character n-grams of words are features.
     vector_scale
-        Weight of word vectors against hashed words; 0 leaves them out.
+        Weight of sentence vectors against hashed words; 0 leaves them out.
     """
 
     seed: int = 1997
@@ -67,7 +67,7 @@ class Settings:
     label_c: float = 0.02
     least_narratives: int = 2
     characters: bool = True
-    vector_scale: float = 1.0
+    vector_scale: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class _Corpus:
         kept = common >= settings.least_narratives
         sentence = _fit_targets(
             [text for row in rows for text in self.words[row].hashed],
-            np.concatenate([self.words[row].sentence_vectors() for row in rows]),
+            np.concatenate([self.words[row].vectors for row in rows]),
             np.concatenate([self.shown[row] for row in rows]),
             kept=kept,
             c=settings.sentence_c,
@@ -220,9 +220,7 @@ class _Corpus:
             [
                 dense_inputs(
                     self.counts[row],
-                    sentence_words.scores(
-                        self.words[row].hashed, self.words[row].sentence_vectors()
-                    ),
+                    sentence_words.scores(self.words[row].hashed, self.words[row].vectors),
                     scores,
                 )
                 for row, scores in zip(rows, by_bag, strict=True)

@@ -1,0 +1,119 @@
+"""Sentences as vectors, so that what was never seen in training lies near what was.
+
+The first three layers of a small public sentence encoder, rounded to bytes and run by onnxruntime
+on this machine (see ``experiments/sentence-encoder``). It is never trained here: the models over
+it are linear.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+FOLDER = Path(__file__).parent
+SIZE = 384
+"""Numbers a sentence."""
+
+LONGEST_SENTENCE = 120
+"""Word pieces of a sentence that are read; the rest of an endless one is left to the rules."""
+
+ROW = 320
+"""Word pieces read in one go: whole sentences of one narrative, never of two."""
+
+
+class SentenceEncoder:
+    """Reads the words of a narrative, a sentence at a time.
+
+    The vectors of a narrative do not depend on what else is read before, after or beside it.
+    """
+
+    MOST_WORDS = 50_000
+
+    def __init__(self) -> None:
+        pieces = (FOLDER / "pieces.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
+        self._ids = {piece: number for number, piece in enumerate(pieces)}
+        self._unknown = (self._ids["[UNK]"],)
+        self._open, self._close = self._ids["[CLS]"], self._ids["[SEP]"]
+        self._table: dict[str, tuple[int, ...]] = {}
+
+    @cached_property
+    def _session(self):  # type: ignore[no-untyped-def]
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(
+            str(FOLDER / "encoder.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+
+    def encode(self, sentences: Sequence[Sequence[str]]) -> NDArray[np.float32]:
+        """Vectors of unit length, shape ``(len(sentences), SIZE)``, from words in lookup form."""
+        vectors = np.zeros((len(sentences), SIZE), dtype=np.float32)
+        for first, rows in self._rows(sentences):
+            lengths = np.array([len(row) for row in rows])
+            starts = np.cumsum(lengths) - lengths
+            tokens = self._session.run(
+                None,
+                {
+                    "ids": np.concatenate(rows).astype(np.int64),
+                    "places": np.concatenate([np.arange(n) for n in lengths]),
+                    "sentences": np.repeat(np.arange(len(rows)), lengths),
+                },
+            )[0]
+            sums = np.add.reduceat(tokens, starts, axis=0)
+            sums /= np.linalg.norm(sums, axis=1, keepdims=True)
+            vectors[first : first + len(rows)] = sums
+        return vectors
+
+    def _rows(self, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[int, list[list[int]]]]:
+        """Runs of sentences that fit in a row together, each with the number of its first."""
+        first, size = 0, 0
+        rows: list[list[int]] = []
+        for number, words in enumerate(sentences):
+            ids = [self._open]
+            for word in words:
+                ids += self._table.get(word) or self._look_up(word)
+                if len(ids) > LONGEST_SENTENCE:
+                    break
+            ids = [*ids[:LONGEST_SENTENCE], self._close]
+            if rows and size + len(ids) > ROW:
+                yield first, rows
+                first, size, rows = number, 0, []
+            rows.append(ids)
+            size += len(ids)
+        if rows:
+            yield first, rows
+
+    def _look_up(self, word: str) -> tuple[int, ...]:
+        """The word's pieces: the longest known piece first, as the encoder was trained to read."""
+        found: list[int] = []
+        start = 0
+        while start < len(word):
+            for end in range(len(word), start, -1):
+                piece = word[start:end] if start == 0 else f"##{word[start:end]}"
+                if piece in self._ids:
+                    found.append(self._ids[piece])
+                    start = end
+                    break
+            else:
+                found = list(self._unknown)
+                break
+        if len(self._table) >= self.MOST_WORDS:
+            self._table.clear()
+        self._table[word] = tuple(found[:12])
+        return self._table[word]
+
+
+def sha256() -> str:
+    """Hash of the encoder's files: a bundle only fits the encoder it was trained over."""
+    digest = hashlib.sha256()
+    for name in ("encoder.onnx", "pieces.txt"):
+        digest.update((FOLDER / name).read_bytes())
+    return digest.hexdigest()
