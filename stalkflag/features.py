@@ -9,7 +9,7 @@ followed"). What says nothing about conduct is made alike first: sexes, kin, nam
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,11 +96,15 @@ class Words:
     hashed: list[NDArray[np.int64]]
     vectors: NDArray[np.float32]
 
-    def whole(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The distinct feature indices and the mean vector of the whole narrative."""
-        if not self.hashed:
+    def whole(
+        self, sentences: Sequence[int] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The distinct feature indices and the mean vector of all sentences, or of some."""
+        chosen = range(len(self.hashed)) if sentences is None else sentences
+        if not chosen:
             return _NONE, np.zeros(SENTENCE_SIZE, dtype=np.float32)
-        return np.unique(np.concatenate(self.hashed)), self.vectors.mean(axis=0)
+        hashed = np.unique(np.concatenate([self.hashed[number] for number in chosen]))
+        return hashed, self.vectors[list(chosen)].mean(axis=0)
 
 
 class WordFeatures:
@@ -224,10 +228,18 @@ _AXIS_GROUP = {
 }
 
 
-def narrative_counts(reading: Reading) -> NDArray[np.float64]:
-    """The counts named in ``COUNTS``, shape ``(len(COUNTS),)``; repeated findings level off."""
+def narrative_counts(
+    reading: Reading, sentences: Sequence[int] | None = None
+) -> NDArray[np.float64]:
+    """The counts named in ``COUNTS``, shape ``(len(COUNTS),)``; repeated findings level off.
+
+    ``sentences`` are those whose findings count; all if not given.
+    """
     row = np.zeros(len(COUNTS))
+    chosen = set(range(len(reading.bounds)) if sentences is None else sentences)
     for finding in reading.findings:
+        if finding.sentence not in chosen:
+            continue
         rule = finding.rule
         if finding.cue is not None:
             for indicator in rule.shows:
@@ -251,6 +263,6 @@ def narrative_counts(reading: Reading) -> NDArray[np.float64]:
     row[_AT["dates"]] = math.log1p(conduct.dates)
     row[_AT["burst"]] = float(conduct.burst)
     row[_AT["span"]] = math.log1p(conduct.span_days or 0) / 3
-    row[_AT["sentences"]] = math.log1p(len(reading.bounds))
+    row[_AT["sentences"]] = math.log1p(len(chosen))
     row[_AT["doubtful"]] = float(bool(reading.doubts))
     return row

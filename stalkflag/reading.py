@@ -19,7 +19,7 @@ from stalkflag.language import build_language, sentence_bounds
 from stalkflag.narrative import MAX_CHARACTERS, doubts
 from stalkflag.rules import Match, RuleEngine, RuleSet
 
-ZONE = 64
+ZONE = 1000
 """Narratives after which words that are in no rule are forgotten."""
 
 

@@ -1,9 +1,11 @@
-"""Rules compiled to one spaCy ``PhraseMatcher`` and an index of word sequences, cheapest first.
+"""Rules compiled to two indexes over spaCy's token norms, so that a rule costs nothing where its
+words do not stand.
 
-Patterns without gaps become phrases (one ``PhraseMatcher`` pass, nearly free however many).
-Patterns with gaps or large word sets are kept under an anchor word, the rarest they hold, and are
-compared outwards from it, only where it stands. (spaCy's ``Matcher`` gives the same matches, but
-evaluates word sets in Python for every token: it took three quarters of a reading's time.)
+Patterns without gaps become phrases in one tree of words. Patterns with gaps or large word sets
+are kept under an anchor word, the rarest they hold, and are compared outwards from it. (spaCy's
+``Matcher`` and ``PhraseMatcher`` give the same matches: ``tests/rules/test_engine.py`` compares
+them. The first evaluates word sets in Python for every token and took three quarters of a
+reading's time; the second took most of the time to start.)
 """
 
 from __future__ import annotations
@@ -11,10 +13,9 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from spacy.attrs import NORM
-from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
@@ -48,6 +49,14 @@ Words = frozenset[int] | int
 """The norms allowed at one place, or how many words of any kind may stand there."""
 
 
+@dataclass(slots=True)
+class _Branch:
+    """A place in the tree of phrases: the words that may come next, the rules that end here."""
+
+    next: dict[int, _Branch] = field(default_factory=dict)
+    keys: list[int] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class _Anchored:
     """A sequence seen from its anchor: what stands before it (nearest first) and after it."""
@@ -62,29 +71,33 @@ class RuleEngine:
 
     def __init__(self, rules: RuleSet, vocab: Vocab) -> None:
         self.rules = rules
-        self._phrases = PhraseMatcher(vocab, attr="NORM")
+        self._phrases = _Branch()
         self._anchors: dict[int, list[_Anchored]] = defaultdict(list)
         self._by_key: dict[int, Rule] = {}
         self.words: set[str] = set()
         for rule in rules.rules:
             key = vocab.strings.add(f"rule:{rule.id}")
             self._by_key[key] = rule
-            phrases: set[tuple[str, ...]] = set()
             for pattern in rule.match:
                 try:
                     sequences = expand(pattern, lists=rules.lists, verbs=rules.verbs)
                 except RuleError as error:
                     raise RuleError(f"{rule.origin}: {rule.id}: {error}") from None
                 for sequence in sequences:
-                    found = _as_phrases(sequence)
-                    if found is not None:
-                        phrases.update(found)
-                    else:
+                    phrases = _as_phrases(sequence)
+                    if phrases is None:
                         self._add_anchored(sequence, key, vocab)
-            if phrases:
-                docs = [Doc(vocab, words=list(words)) for words in sorted(phrases)]
-                self._phrases.add(f"rule:{rule.id}", docs)
-                self.words.update(itertools.chain.from_iterable(phrases))
+                        continue
+                    for phrase in phrases:
+                        self._add_phrase(phrase, key, vocab)
+
+    def _add_phrase(self, phrase: tuple[str, ...], key: int, vocab: Vocab) -> None:
+        branch = self._phrases
+        for word in phrase:
+            branch = branch.next.setdefault(vocab.strings.add(word), _Branch())
+        if key not in branch.keys:
+            branch.keys.append(key)
+        self.words.update(phrase)
 
     def _add_anchored(self, sequence: Sequence, key: int, vocab: Vocab) -> None:
         words: list[Words] = []
@@ -116,12 +129,19 @@ class RuleEngine:
         sentence_of: list[int] = []
         for index, (start, end) in enumerate(bounds):
             sentence_of += [index] * (end - start)
-        for key, start, end in self._phrases(doc):
-            if sentence_of[start] == sentence_of[end - 1]:
-                found.add((start, end, sentence_of[start], key))
         norms: list[int] = doc.to_array([NORM]).tolist()
-        anchors = self._anchors
+        phrases, anchors = self._phrases.next, self._anchors
         for place, norm in enumerate(norms):
+            if norm in phrases:
+                sentence = sentence_of[place]
+                last = bounds[sentence][1]
+                branch, end = phrases[norm], place + 1
+                while True:
+                    for key in branch.keys:
+                        found.add((place, end, sentence, key))
+                    if end == last or norms[end] not in branch.next:
+                        break
+                    branch, end = branch.next[norms[end]], end + 1
             if norm not in anchors:
                 continue
             sentence = sentence_of[place]

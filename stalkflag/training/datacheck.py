@@ -232,3 +232,25 @@ def _companions(data: Sequence[Path], name: str) -> Iterator[dict[str, Any]]:
                 if not isinstance(row, dict) or "id" not in row:
                     raise ValueError(f"{path}:{number}: no id")
                 yield row
+
+
+def coverage(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """The corpus's matrix: narratives in each filled cell, in a fixed order.
+
+    A narrative with several acts counts in the cell of each; ``none`` stands for no act.
+    """
+    cells: Counter[tuple[str, ...]] = Counter()
+    for record in records:
+        for act in record.acts or ("none",):
+            cells[
+                record.label,
+                record.relationship or "",
+                record.register or "",
+                act,
+                record.difficulty or "",
+            ] += 1
+    names = ("label", "relationship", "register", "act", "difficulty")
+    return [
+        {**dict(zip(names, cell, strict=True)), "narratives": number}
+        for cell, number in sorted(cells.items())
+    ]

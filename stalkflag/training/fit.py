@@ -287,7 +287,12 @@ def _fit_targets(
         if len(set(y.tolist())) < 2:
             continue
         fitted = LogisticRegression(
-            C=c, solver="liblinear", class_weight="balanced", max_iter=1000, random_state=0
+            C=c,
+            solver="liblinear",
+            dual=True,
+            class_weight="balanced",
+            max_iter=1000,
+            random_state=0,
         ).fit(x[known], y)
         weights[used, column] = fitted.coef_[0, : len(used)]
         of_vectors[:, column] = fitted.coef_[0, len(used) :] * scale

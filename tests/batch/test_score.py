@@ -1,0 +1,120 @@
+"""Files scored: every row accounted for, in order, whatever the file looks like."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+from stalkflag.batch.recorded import recorded_label
+from stalkflag.batch.score import ADDED_COLUMNS
+
+ROWS = [
+    ("a", "My ex keeps ringing me although I blocked him, and he sits outside my work every night."),
+    ("b", 'Quoted "text", with a comma\nand a second line about a stolen bicycle.'),
+    ("c", ""),
+    ("d", "=HYPERLINK(\"http://example.invalid\") he sent a link"),
+    ("e", "café receipt £20 – “sorry” 😀"),
+]
+
+
+def write(path: Path, *, encoding: str = "utf-8", delimiter: str = ",") -> Path:
+    with path.open("w", encoding=encoding, newline="", errors="replace") as stream:
+        table = csv.writer(stream, delimiter=delimiter)
+        table.writerow(["id", "narrative", "offence"])
+        table.writerows([*row, "8/30 Harassment"] for row in ROWS)
+    return path
+
+
+def read(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream, delimiter=delimiter))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_each_encoding_gives_every_row_in_order(run: Run, tmp_path: Path, encoding: str) -> None:
+    source = write(tmp_path / "in.csv", encoding=encoding)
+    done = run("score", source, "-o", tmp_path / "out.csv", "--recorded-as", "offence")
+    assert done.returncode == 0, done.stderr
+    rows = read(tmp_path / "out.csv")
+    assert [row["id"] for row in rows] == [row[0] for row in ROWS]
+    assert set(ADDED_COLUMNS) | {"recorded_as", "disagrees"} <= set(rows[0])
+    assert rows[0]["suggestion"] == "stalking"
+    assert rows[0]["disagrees"] == "true"
+    assert rows[1]["narrative"] == ROWS[1][1]
+    assert rows[2]["refer"] == "true"
+    assert rows[3]["narrative"].startswith("'=")
+
+
+def test_json_lines_hold_the_same_assessments_as_flat_files(run: Run, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.tsv", delimiter="\t")
+    assert run("score", source, "-o", tmp_path / "out.jsonl").returncode == 0
+    assert run("score", source, "-o", tmp_path / "out.tsv").returncode == 0
+    nested = [json.loads(line) for line in (tmp_path / "out.jsonl").open(encoding="utf-8")]
+    flat = read(tmp_path / "out.tsv", "\t")
+    assert [n["suggestion"] for n in nested] == [f["suggestion"] for f in flat]
+    for (_, text), item in zip(ROWS, nested, strict=True):
+        for name in item["indicators"]:
+            for evidence in item["indicators"][name]["evidence"]:
+                assert text[evidence["start"] : evidence["end"]] == evidence["text"]
+
+
+def test_two_workers_write_the_same_bytes_as_one(run: Run, tmp_path: Path) -> None:
+    lines = [json.dumps({"id": i, "text": f"{ROWS[i % 5][1]} Ref {i}."}) for i in range(400)]
+    source = tmp_path / "in.jsonl"
+    source.write_text("\n".join(lines), encoding="utf-8")
+    for workers in ("1", "2"):
+        done = run("score", source, "-o", tmp_path / f"{workers}.jsonl", "--workers", workers)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "1.jsonl").read_bytes() == (tmp_path / "2.jsonl").read_bytes()
+
+
+def test_unreadable_rows_are_rejected_with_number_and_reason(run: Run, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "he rang"}\nnot json\n{"text": 7}\n', encoding="utf-8")
+    without = run("score", source, "-o", tmp_path / "out.jsonl")
+    assert without.returncode == 2
+    assert "--rejects" in without.stderr
+    assert not (tmp_path / "out.jsonl").exists()
+    done = run("score", source, "-o", tmp_path / "out.jsonl", "--rejects", tmp_path / "bad.csv")
+    assert done.returncode == 1
+    assert len((tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+    assert [row["row"] for row in read(tmp_path / "bad.csv")] == ["2", "3"]
+    assert "not json" not in (tmp_path / "bad.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["missing.csv", "-o", "out.csv"], "no file or folder"),
+        (["data/examples/reports.csv", "-o", "out.docx"], "must end in"),
+        (["data/examples/reports.csv", "-o", "x.csv", "--text-column", "zz"], "--text-column"),
+        (["data/examples/reports.csv", "-o", "x.csv", "--recorded-as", "zz"], "--recorded-as"),
+        (["data/examples/reports.csv", "-o", "no/such/folder/x.csv"], "cannot be written"),
+    ],
+)
+def test_mistakes_are_one_sentence(run: Run, arguments: list[str], says: str) -> None:
+    done = run("score", *arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("recorded", "label"),
+    [
+        ("8/66", "stalking"),
+        ("008/65 Stalking involving fear of violence", "stalking"),
+        ("Pursue course of conduct in breach of s.1(1) which amounts to stalking", "stalking"),
+        ("8/30 Harassment", "harassment"),
+        ("Malicious communications", "harassment"),
+        ("58D Criminal damage", "neither"),
+        ("28/30 something else", "neither"),
+        ("", "neither"),
+    ],
+)
+def test_recorded_offences_are_mapped(recorded: str, label: str) -> None:
+    assert recorded_label(recorded) == label
