@@ -26,6 +26,7 @@ from stalkflag.assessment import ACTS, INDICATORS, LABELS, RELATIONSHIPS
 from stalkflag.errors import ModelError
 from stalkflag.features import COUNTS, SIZE, WordFeatures, narrative_counts
 from stalkflag.reading import Reading
+from stalkflag.rules.compiled import Compiled, compile_rules
 from stalkflag.rules.schema import RuleSet
 
 BUNDLE_FORMAT = 1
@@ -229,7 +230,9 @@ def save_model(model: Model, folder: Path) -> None:
     with weights.open("wb") as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
     rules = folder / "rules.json.partial"
-    rules.write_text(json.dumps(model.rules.to_dict(), ensure_ascii=False), encoding="utf-8")
+    compiled = model.rules.compiled or compile_rules(model.rules)
+    plain = {"rules": model.rules.to_dict(), "compiled": compiled.to_dict()}
+    rules.write_text(json.dumps(plain, ensure_ascii=False), encoding="utf-8")
     info = {
         **model.info,
         "format": BUNDLE_FORMAT,
@@ -287,7 +290,8 @@ def load_model(folder: Path) -> Model:
             name: Head(arrays[f"{name}_weights"], arrays[f"{name}_bias"])
             for name in ("first", "label")
         }
-    rules = RuleSet.from_dict(json.loads((folder / "rules.json").read_text(encoding="utf-8")))
+    plain = json.loads((folder / "rules.json").read_text(encoding="utf-8"))
+    rules = RuleSet.from_dict(plain["rules"], compiled=Compiled(**plain["compiled"]))
     return Model(
         info=info,
         rules=rules,

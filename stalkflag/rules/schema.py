@@ -7,12 +7,15 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from stalkflag.assessment import ACTS, INDICATORS, RELATIONSHIPS
 from stalkflag.errors import RuleError
+
+if TYPE_CHECKING:
+    from stalkflag.rules.compiled import Compiled
 
 PACKS = Path(__file__).parent / "packs"
 
@@ -88,6 +91,7 @@ class RuleSet:
     rules: tuple[Rule, ...]
     lists: dict[str, tuple[str, ...]]
     verbs: dict[str, tuple[str, ...]]
+    compiled: Compiled | None = field(default=None, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data that :meth:`from_dict` reads back; examples and file lines are left out."""
@@ -100,8 +104,8 @@ class RuleSet:
         return {"rules": rules, "lists": self.lists, "verbs": self.verbs}
 
     @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> RuleSet:
-        """The rule set written by :meth:`to_dict`."""
+    def from_dict(cls, plain: dict[str, Any], *, compiled: Compiled | None = None) -> RuleSet:
+        """The rule set written by :meth:`to_dict`, with its compiled sequences if it has any."""
         def read(rule: dict[str, Any]) -> Rule:
             fields: dict[str, Any] = {
                 key: tuple(value) if isinstance(value, list) else value
@@ -114,6 +118,7 @@ class RuleSet:
             rules=rules,
             lists={name: tuple(words) for name, words in plain["lists"].items()},
             verbs={verb: tuple(forms) for verb, forms in plain["verbs"].items()},
+            compiled=compiled,
         )
 
     def sha256(self) -> str:
