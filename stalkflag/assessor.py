@@ -48,6 +48,10 @@ class Assessor:
         """The spaCy ``Language``; ``doc.spans["evidence"]`` holds the words that count."""
         return self._reader.nlp
 
+    def read(self, text: str) -> Reading:
+        """What the rules alone read in one narrative, before the model is asked."""
+        return next(self._reader.read([text]))
+
     def assess(self, text: str, *, id: str | None = None) -> Assessment:
         """Assess one narrative; offsets in the result are into ``text`` exactly as given."""
         return next(self.assess_many([text], ids=[id]))

@@ -15,7 +15,7 @@ from stalkflag.language import lookup_form
 from stalkflag.rules.patterns import Gap, expand
 from stalkflag.rules.schema import RuleSet
 
-MOST_SEQUENCES = 12_000
+MOST_SEQUENCES = 1200
 """A rule whose patterns stand for more sequences than this must be written more simply."""
 
 _COMMON = frozenset(
