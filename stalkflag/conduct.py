@@ -8,6 +8,7 @@ one sitting is one occasion.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stalkflag.assessment import Basis
@@ -41,20 +42,6 @@ _TWICE = re.compile(r"\b(?P<word>twice|thrice)\b")
 _ORDINAL = re.compile(
     r"\b(?P<n>second|third|fourth|fifth|sixth|seventh|eighth|tenth|2nd|3rd|4th|5th|6th) (?:time|occasion|incident|report|visit|call|letter|night)\b"
 )
-_REGULAR = re.compile(
-    r"\b(?:(?:every|each|most|almost every|nearly every) (?:single )?(?:day|night|morning|evening|week|weekend|shift|lunchtime"
-    r"|afternoon|hour|time|month|monday|tuesday|wednesday|thursday|friday|saturday|sunday)|daily|nightly|weekly|on a daily basis|day and night|day after day"
-    r"|night after night|(?:most|many) (?:days|nights|mornings|evenings|weekends))\b"
-)
-_AGAIN = re.compile(
-    r"\b(?:repeatedly|repeated|again|keeps|kept|keep on|continually|continuously|continues to|continued to|constantly"
-    r"|persistently|persistent|ongoing|on and off|always|regularly|frequently|often|whenever|time and again"
-    r"|over and over|still (?:ringing|texting|messaging|calling|contacting|coming|turning|sending|following|watching)|wont stop|won't stop|will not stop|not stopped"
-    r"|hasn't stopped|never stops|campaign|series of|string of|barrage|bombard\w+|yet another|another)\b"
-)
-_PLURAL = re.compile(
-    r"\b(?:calls|texts|messages|emails|e-mails|letters|gifts|visits|voicemails|notes|threats|incidents|parcels|cards|flowers every)\b"
-)
 _SPAN = re.compile(
     rf"\b(?:for|over|in|during|past|last|previous|spanning|within|throughout)(?: the)?(?: (?:past|last|previous|course of|period of|about|around|nearly|almost|over))*(?: a)?(?: period of)? {_N} ?{_UNIT}\b"
 )
@@ -78,7 +65,7 @@ class Conduct:
     """Counts read from the words alone, before it is known whether the conduct is repeated.
 
     ``counted`` is the largest number that one phrase or the list of dates supports; ``pattern``
-    says that words such as "keeps" or "every day" state a pattern.
+    says that rules found words such as "keeps" or "every day".
     """
 
     counted: int
@@ -89,8 +76,11 @@ class Conduct:
     basis: tuple[Basis, ...]
 
 
-def read_conduct(text: str) -> Conduct:
-    """Count occasions and time in a narrative; offsets are into ``text`` as given."""
+def read_conduct(text: str, repeated: Sequence[tuple[int, int]] = ()) -> Conduct:
+    """Count occasions and time in a narrative; offsets are into ``text`` as given.
+
+    ``repeated`` are the places where rules found words of repetition that count.
+    """
     low = _same_length_lower(text)
     basis: list[Basis] = []
     counted = 0
@@ -116,13 +106,8 @@ def read_conduct(text: str) -> Conduct:
         number = _ORDINALS[match["n"]]
         counted = max(counted, number)
         note(match, f"{number} occasions so far")
-    pattern = False
-    for match in _REGULAR.finditer(low):
-        pattern = True
-        note(match, "a regular pattern, at least 2 occasions")
-    for match in _AGAIN.finditer(low):
-        pattern = True
-        note(match, "more than once, at least 2 occasions")
+    for start, end in repeated:
+        basis.append(Basis(start, end, text[start:end], "more than once, at least 2 occasions"))
     days = _distinct_days(low)
     if len(days) >= 2:
         counted = max(counted, len(days))
@@ -141,7 +126,7 @@ def read_conduct(text: str) -> Conduct:
                 span = max(span or 0, length)
     return Conduct(
         counted=counted,
-        pattern=pattern,
+        pattern=bool(repeated),
         dates=len(days),
         burst=bool(_BURST.search(low)),
         span_days=span,

@@ -6,7 +6,7 @@ follow" is none, and a fear of what he may do is not what he did.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from spacy.tokens import Doc
@@ -82,7 +82,7 @@ class Finding:
 
 
 def read_context(
-    matches: Iterable[Match], bounds: list[tuple[int, int]]
+    matches: Iterable[Match], bounds: list[tuple[int, int]], words: Sequence[str] = ()
 ) -> tuple[list[Finding], list[Cue], list[Match]]:
     """Part matches into findings, each with the cue that sets it aside if any, the cues, and all
     context marks (cues and words such as "but" that only bound them)."""
@@ -90,12 +90,56 @@ def read_context(
     marks: list[Match] = []
     for match in matches:
         (marks if match.rule.axis else evidence).append(match)
-    cues = _place_cues(marks, bounds)
+    denied, affirmed = read_answers(words, bounds) if words else ([], set())
+    asked = {mark for mark in marks if mark.sentence in affirmed and mark.rule.axis == "hypothetical"}
+    cues = _place_cues([mark for mark in marks if mark not in asked], bounds) + denied
     findings = [
         Finding(m.rule, m.start, m.end, m.sentence, _deciding_cue(m, cues) if cues else None)
         for m in evidence
     ]
     return findings, cues, marks
+
+
+_NO = ("no", "none", "nil", "never", "negative", "n/a", "nope", "n", "not", "nothing")
+_YES = ("yes", "y", "yeah", "yep", "affirmative")
+_ANSWERED = Rule(
+    id="context.answered_no", says="A question answered with no.", match=(), hit=(), axis="negated"
+)
+
+
+def read_answers(
+    words: Sequence[str], bounds: list[tuple[int, int]]
+) -> tuple[list[Cue], set[int]]:
+    """Questions and their answers: "Any threats? No" says that there were none.
+
+    Parameters
+    ----------
+    words
+        The lookup forms of all tokens.
+
+    Returns
+    -------
+    denied
+        A cue for each question that is answered with no.
+    affirmed
+        The sentences that are questions answered with yes.
+    """
+    denied: list[Cue] = []
+    affirmed: set[int] = set()
+    for number, (start, end) in enumerate(bounds[:-1]):
+        last = end - 1
+        while last > start and not words[last].strip():
+            last -= 1
+        if not words[last].startswith("?"):
+            continue
+        first, stop = bounds[number + 1]
+        spoken = [w for w in words[first : min(stop, first + 4)] if w.strip(" :-.\n")]
+        answer = next((w for w in spoken if w not in ("a", "answer", "ans", "reply")), "")
+        if answer in _YES:
+            affirmed.add(number)
+        elif answer in _NO:
+            denied.append(Cue("negated", _ANSWERED, last, last + 1, start, last))
+    return denied, affirmed
 
 
 def _place_cues(marks: list[Match], bounds: list[tuple[int, int]]) -> list[Cue]:

@@ -68,6 +68,7 @@ SPELLINGS: dict[str, str] = {
         "want": "wanna",
         "going": "gonna goin",
         "your": "ur",
+        "not": "nt n't",
         "please": "pls plz",
         "people": "ppl",
         "weeks": "wks",

@@ -109,15 +109,25 @@ class Reader:
         columns = doc.to_array([NORM, IS_TITLE, IS_PUNCT, IS_SPACE, IDX, LENGTH, IS_ALPHA])
         columns = columns.reshape(len(doc), 7)
         is_word = (columns[:, 2] == 0) & (columns[:, 3] == 0)
-        findings, cues, marks = read_context(self.engine(doc, bounds) if bounds else [], bounds)
+        strings = doc.vocab.strings
+        words = [strings[norm] for norm in columns[:, 0].tolist()] if "?" in doc.text else []
+        findings, cues, marks = read_context(
+            self.engine(doc, bounds) if bounds else [], bounds, words
+        )
         starts = columns[:, 4]
         text = doc.text
+        ends = starts + columns[:, 5]
+        repeated = [
+            (int(starts[f.start]), int(ends[f.end - 1]))
+            for f in findings
+            if f.cue is None and "repeated" in f.rule.shows
+        ]
         alphabetic = columns[is_word & (columns[:, 6] != 0), 0].tolist()
         return Reading(
             text=text,
             bounds=bounds,
             starts=starts.tolist(),
-            ends=(starts + columns[:, 5]).tolist(),
+            ends=ends.tolist(),
             norms=columns[:, 0],
             is_title=columns[:, 1] != 0,
             is_word=is_word,
@@ -125,7 +135,7 @@ class Reader:
             findings=findings,
             cues=cues,
             marks=marks,
-            conduct=read_conduct(text),
+            conduct=read_conduct(text, repeated),
             doubts=doubts(
                 text,
                 words=int(is_word.sum()),

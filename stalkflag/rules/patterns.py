@@ -158,6 +158,9 @@ def _literal(word: str) -> list[Sequence]:
         if word.endswith(ending) and word != ending:
             stem = word[: -len(ending)]
             return [(frozenset({_STEMS.get(stem, stem)}), frozenset({lookup}))]
+    if word.endswith("-") and len(word) > 1:
+        stem = _literal(word[:-1])
+        return [*stem, *((*sequence, frozenset({"-"})) for sequence in stem)]
     if "-" in word.strip("-"):
         pieces = tuple(frozenset({piece}) for piece in word.split("-"))
         hyphen = frozenset({"-"})

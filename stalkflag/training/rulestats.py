@@ -27,7 +27,7 @@ def print_stats(rules: RuleSet, data: Sequence[Path]) -> None:
         counted = {finding.rule.id: finding.rule for finding in reading.counted()}
         aside.update({f.rule.id for f in reading.findings if f.cue} - set(counted))
         aside.update({mark.rule.id for mark in reading.marks})
-        hits.update(counted)
+        hits.update(counted.keys())
         for rule in counted.values():
             claims = [record.indicators[name] is not False for name in rule.shows]
             if rule.act:
