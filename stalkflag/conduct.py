@@ -45,7 +45,9 @@ _ORDINAL = re.compile(
 _SPAN = re.compile(
     rf"\b(?:for|over|in|during|past|last|previous|spanning|within|throughout)(?: the)?(?: (?:past|last|previous|course of|period of|about|around|nearly|almost|over))*(?: a)?(?: period of)? {_N} ?{_UNIT}\b"
 )
-_AGO = re.compile(rf"\b{_N} ?{_UNIT} (?:ago|now)\b|\b(?P<since>ever since|since (?:we|she|he|the|{_MONTH}|\d|last|about|then|i)\w*)\b")
+_AGO = re.compile(
+    rf"\b{_N} ?{_UNIT} (?:ago|now)\b|\b(?P<since>ever since|since (?:we|she|he|the|{_MONTH}|\d|last|about|then|i)\w*)\b"
+)
 _DATE = re.compile(
     rf"\b(?:\d{{1,2}}[/.-]\d{{1,2}}(?:[/.-]\d{{2,4}})?|\d{{4}}-\d{{2}}-\d{{2}}"
     rf"|\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}\b|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?\b|\d{{1,2}}(?:st|nd|rd|th)\b)"

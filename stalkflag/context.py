@@ -91,7 +91,9 @@ def read_context(
     for match in matches:
         (marks if match.rule.axis else evidence).append(match)
     denied, affirmed = read_answers(words, bounds) if words else ([], set())
-    asked = {mark for mark in marks if mark.sentence in affirmed and mark.rule.axis == "hypothetical"}
+    asked = {
+        mark for mark in marks if mark.sentence in affirmed and mark.rule.axis == "hypothetical"
+    }
     cues = _place_cues([mark for mark in marks if mark not in asked], bounds) + denied
     findings = [
         Finding(m.rule, m.start, m.end, m.sentence, _deciding_cue(m, cues) if cues else None)
@@ -107,9 +109,7 @@ _ANSWERED = Rule(
 )
 
 
-def read_answers(
-    words: Sequence[str], bounds: list[tuple[int, int]]
-) -> tuple[list[Cue], set[int]]:
+def read_answers(words: Sequence[str], bounds: list[tuple[int, int]]) -> tuple[list[Cue], set[int]]:
     """Questions and their answers: "Any threats? No" says that there were none.
 
     Parameters

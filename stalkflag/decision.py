@@ -42,9 +42,7 @@ def decide(
     id: str | None = None,
 ) -> Assessment:
     """Put together the assessment of one narrative."""
-    indicators = {
-        name: _indicator(reading, scores, name, thresholds["indicator"]) for name in INDICATORS
-    }
+    indicators = {name: _indicator(reading, scores, name, thresholds[name]) for name in INDICATORS}
     suggestion: Label = max(LABELS, key=lambda label: scores.label[label])
     if reading.doubts and len(reading.bounds) == 0:
         suggestion = "neither"
@@ -63,11 +61,11 @@ def decide(
         scores,
         suggestion=suggestion,
         present=present,
-        occasions=conduct.occasions,
+        relationship=relationship.value,
         refer_below=thresholds["refer_below"],
         by_category=by_category,
     )
-    acts = _acts(reading, scores, thresholds["act"])
+    acts = _acts(reading, scores, thresholds)
     return Assessment(
         id=id,
         suggestion=suggestion,
@@ -169,10 +167,10 @@ def _indicator(reading: Reading, scores: Scores, name: str, threshold: float) ->
     return Indicator(present, round(probability, 4), tuple(evidence))
 
 
-def _acts(reading: Reading, scores: Scores, threshold: float) -> tuple[Act, ...]:
+def _acts(reading: Reading, scores: Scores, thresholds: dict[str, float]) -> tuple[Act, ...]:
     found: list[Act] = []
     for act in ACTS:
-        if scores.acts[act] < threshold or not reading.bounds:
+        if scores.acts[act] < thresholds[f"act:{act}"] or not reading.bounds:
             continue
         by_rule = [f for f in reading.counted() if f.rule.act == act]
         for finding in by_rule:
@@ -210,7 +208,7 @@ def _refer_reasons(
     *,
     suggestion: str,
     present: set[str],
-    occasions: int,
+    relationship: str,
     refer_below: float,
     by_category: dict[str, list[Finding]],
 ) -> list[str]:
@@ -230,6 +228,15 @@ def _refer_reasons(
         and present & {"fixated", "obsessive"}
     ):
         reasons.append("All signs of a course of conduct were found, yet it reads like neither.")
+    if (
+        suggestion != "stalking"
+        and relationship == "ex_intimate"
+        and {"unwanted", "repeated"} <= present
+    ):
+        reasons.append(
+            "The suspect may be a former partner: the counting rules ask for stalking unless it is "
+            "clear that it is not."
+        )
     if _reporter_may_pursue(reading):
         reasons.append(
             "The reporting person may be the one pursuing: establish who did what to whom."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Iterable
+from functools import cached_property
 
 import numpy as np
 import spacy
@@ -131,6 +133,64 @@ def lookup_form(word: str) -> str:
     """The form under which a token is looked up in rules and features."""
     plain = plain_word(word)
     return SPELLINGS.get(plain, plain)
+
+
+class Spelling:
+    """Lookup forms that forgive one slip of the fingers in a word that no dictionary holds.
+
+    A word of five letters or more that is neither ``known`` nor one of the ``wanted`` words is
+    read as the wanted word that differs from it by one letter left out, put in, changed or
+    swapped with its neighbour, if there is just one such word.
+    """
+
+    SHORTEST = 5
+
+    def __init__(self, wanted: Iterable[str], known: Container[str]) -> None:
+        self._wanted = frozenset(w for w in wanted if len(w) >= self.SHORTEST and w.isalpha())
+        self._known = known
+
+    @cached_property
+    def _shortened(self) -> dict[str, set[str]]:
+        """Wanted words by what is left of them when one letter is taken out."""
+        found: dict[str, set[str]] = {}
+        for word in self._wanted:
+            for short in _without_one(word):
+                found.setdefault(short, set()).add(word)
+        return found
+
+    def __call__(self, word: str) -> str:
+        """The lookup form of a word as written."""
+        form = lookup_form(word)
+        if (
+            len(form) < self.SHORTEST
+            or form in self._wanted
+            or form in self._known
+            or not form.isalpha()
+        ):
+            return form
+        near = set(self._shortened.get(form, ()))
+        for short in _without_one(form):
+            if short in self._wanted:
+                near.add(short)
+            near |= {w for w in self._shortened.get(short, ()) if _one_slip(form, w)}
+        return near.pop() if len(near) == 1 else form
+
+
+def _without_one(word: str) -> set[str]:
+    return {word[:i] + word[i + 1 :] for i in range(len(word))}
+
+
+def _one_slip(a: str, b: str) -> bool:
+    """Whether words of equal length differ in one letter, or in two neighbours swapped."""
+    if len(a) != len(b):
+        return False
+    differ = [i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
+    return len(differ) == 1 or (
+        len(differ) == 2
+        and differ[1] == differ[0] + 1
+        and a[differ[0]] == b[differ[1]]
+        and a[differ[1]] == b[differ[0]]
+    )
 
 
 @Language.component("narrative_sentences")

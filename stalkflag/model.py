@@ -129,7 +129,7 @@ class Model:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """Probabilities from which an indicator or act is present, and below which to refer."""
+        """Probabilities from which an indicator or act (``act:NAME``) is present, and ``refer_below``."""
         thresholds: dict[str, float] = self.info["thresholds"]
         return thresholds
 
@@ -147,7 +147,7 @@ class Model:
         ties = first[len(INDICATORS) + len(ACTS) :]
         act_columns = slice(len(INDICATORS), len(INDICATORS) + len(ACTS))
         acts = dict(zip(ACTS, first_p[act_columns].tolist(), strict=True))
-        shown = any(p >= self.thresholds["act"] for p in acts.values())
+        shown = any(p >= self.thresholds[f"act:{act}"] for act, p in acts.items())
         return Scores(
             indicators=dict(zip(INDICATORS, first_p[: len(INDICATORS)].tolist(), strict=True)),
             acts=acts,

@@ -15,7 +15,8 @@ from spacy.tokens import Doc, Span
 
 from stalkflag.conduct import Conduct, read_conduct
 from stalkflag.context import Cue, Finding, read_context, token_axes
-from stalkflag.language import build_language, sentence_bounds
+from stalkflag.encoder import load_pieces
+from stalkflag.language import Spelling, build_language, sentence_bounds
 from stalkflag.narrative import MAX_CHARACTERS, doubts
 from stalkflag.rules import Match, RuleEngine, RuleSet
 
@@ -60,6 +61,7 @@ class Reader:
         self.rules = rules
         self.nlp: Language = build_language()
         self.engine = RuleEngine(rules, self.nlp.vocab)
+        self.nlp.vocab.lex_attr_getters[NORM] = Spelling(self.engine.words, load_pieces())
         strings = self.nlp.vocab.strings
         self._known = frozenset(strings.add(w) for w in self.engine.words | _FUNCTION_WORDS)
         if not Doc.has_extension("findings"):

@@ -59,7 +59,9 @@ def test_stalking_by_a_former_partner_is_read(assessor: Assessor) -> None:
     assert assessment.reasons
 
 
-@pytest.mark.parametrize("text", ["", "   \n", "dog", "he rang", "n/a", "12:30 // -- // 44", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "   \n", "dog", "he rang", "n/a", "12:30 // -- // 44", "\x00"]
+)
 def test_thin_texts_are_referred_with_a_question(assessor: Assessor, text: str) -> None:
     assessment = assessor.assess(text)
     check_contract(text, assessment)
@@ -79,7 +81,9 @@ def test_a_foreign_text_is_referred(assessor: Assessor) -> None:
 
 
 def test_a_very_long_text_is_assessed_and_referred(assessor: Assessor) -> None:
-    text = ("The weather was fine and nothing much happened at the depot that day. " * 3000)[:200_000]
+    text = ("The weather was fine and nothing much happened at the depot that day. " * 3000)[
+        :200_000
+    ]
     text = text[:100_000] + STALKED + text[100_000:]
     assessment = assessor.assess(text)
     check_contract(text, assessment)
@@ -124,7 +128,9 @@ def test_spacy_spans_hold_the_evidence(assessor: Assessor) -> None:
 
 words = st.sampled_from(
     "he she I my ex neighbour followed not never kept again outside house . , // \n told stop 3x £ 😀 "
-    "IP SUSP O/S H/A isn't won't 12:04 \u200b followed\u200b me \t ' \" x4 daily since May 2023".split(" ")
+    "IP SUSP O/S H/A isn't won't 12:04 \u200b followed\u200b me \t ' \" x4 daily since May 2023".split(
+        " "
+    )
 )
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Run
 
-STALKED = "My ex sits outside my house every night and I have told him to stop. He followed me on Friday."
+STALKED = (
+    "My ex sits outside my house every night and I have told him to stop. He followed me on Friday."
+)
 
 
 def test_help_loads_no_heavy_library() -> None:

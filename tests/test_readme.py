@@ -27,7 +27,9 @@ def test_each_command_runs(run: Run, line: str, tmp_path: Path) -> None:
 
 
 def test_the_worked_example_prints_what_the_readme_shows(run: Run) -> None:
-    shown = re.search(r"```bash\n(stalkflag check --text .*?)\n```\n+```text\n(.*?)```", README, re.DOTALL)
+    shown = re.search(
+        r"```bash\n(stalkflag check --text .*?)\n```\n+```text\n(.*?)```", README, re.DOTALL
+    )
     assert shown
     done = run(*shlex.split(shown[1])[1:])
     assert done.stdout.split() == shown[2].split()

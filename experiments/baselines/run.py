@@ -60,7 +60,9 @@ def main() -> None:
         "stalkflag": lambda texts: [a.suggestion for a in assessor.assess_many(texts)],
     }
     results: dict[str, dict[str, dict[str, object]]] = {}
-    print("| data | method | macro-F1 (95 % interval) | accuracy | stalking F1 | harassment F1 | neither F1 |")
+    print(
+        "| data | method | macro-F1 (95 % interval) | accuracy | stalking F1 | harassment F1 | neither F1 |"
+    )
     print("|---|---|---|---|---|---|---|")
     for path in options.tests:
         records = read_records([path])

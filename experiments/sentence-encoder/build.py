@@ -36,7 +36,9 @@ class Packed(nn.Module):
 
     def __init__(self, weights: dict[str, Tensor], rows: list[int], layers: int) -> None:
         super().__init__()
-        self.words = nn.Embedding.from_pretrained(weights["embeddings.word_embeddings.weight"][rows])
+        self.words = nn.Embedding.from_pretrained(
+            weights["embeddings.word_embeddings.weight"][rows]
+        )
         places = weights["embeddings.position_embeddings.weight"][:128]
         self.places = nn.Embedding.from_pretrained(
             places + weights["embeddings.token_type_embeddings.weight"][0]
@@ -120,7 +122,11 @@ def main() -> None:
             dynamo=False,
         )
         quantize_dynamic(
-            str(whole), str(target), weight_type=QuantType.QInt8, per_channel=True, reduce_range=True
+            str(whole),
+            str(target),
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            reduce_range=True,
         )
     kept = "\n".join(pieces[row] for row in rows) + "\n"
     (options.output / "pieces.txt").write_text(kept, encoding="utf-8")

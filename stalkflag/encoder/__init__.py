@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,16 @@ SIZE = 384
 LONGEST_SENTENCE = 120
 """Word pieces of a sentence that are read; the rest of an endless one is left to the rules."""
 
-ROW = 320
-"""Word pieces read in one go: whole sentences of one narrative, never of two."""
+ROW = 64
+"""Word pieces read in one go (whole sentences of one narrative, never of two): few enough that
+attention, which grows with their square, costs little."""
+
+
+@cache
+def load_pieces() -> dict[str, int]:
+    """The encoder's word pieces with their numbers: whole common words among them."""
+    pieces = (FOLDER / "pieces.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
+    return {piece: number for number, piece in enumerate(pieces)}
 
 
 class SentenceEncoder:
@@ -35,8 +43,7 @@ class SentenceEncoder:
     MOST_WORDS = 50_000
 
     def __init__(self) -> None:
-        pieces = (FOLDER / "pieces.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
-        self._ids = {piece: number for number, piece in enumerate(pieces)}
+        self._ids = load_pieces()
         self._unknown = (self._ids["[UNK]"],)
         self._open, self._close = self._ids["[CLS]"], self._ids["[SEP]"]
         self._table: dict[str, tuple[int, ...]] = {}

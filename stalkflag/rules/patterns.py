@@ -159,8 +159,8 @@ def _literal(word: str) -> list[Sequence]:
             stem = word[: -len(ending)]
             return [(frozenset({_STEMS.get(stem, stem)}), frozenset({lookup}))]
     if word.endswith("-") and len(word) > 1:
-        stem = _literal(word[:-1])
-        return [*stem, *((*sequence, frozenset({"-"})) for sequence in stem)]
+        plain = _literal(word[:-1])
+        return [*plain, *((*sequence, frozenset({"-"})) for sequence in plain)]
     if "-" in word.strip("-"):
         pieces = tuple(frozenset({piece}) for piece in word.split("-"))
         hyphen = frozenset({"-"})

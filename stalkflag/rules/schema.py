@@ -106,6 +106,7 @@ class RuleSet:
     @classmethod
     def from_dict(cls, plain: dict[str, Any], *, compiled: Compiled | None = None) -> RuleSet:
         """The rule set written by :meth:`to_dict`, with its compiled sequences if it has any."""
+
         def read(rule: dict[str, Any]) -> Rule:
             fields: dict[str, Any] = {
                 key: tuple(value) if isinstance(value, list) else value

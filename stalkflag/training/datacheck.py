@@ -138,11 +138,8 @@ def _composition(records: Sequence[Record], report: Report) -> None:
         if number in (100, 300, 1000, 2000, 3000) or number == len(records):
             growth.append(f"{number}: {len(seen):,}")
     report.lines.append("different words after so many narratives: " + ", ".join(growth))
-    for kind, values, of in (
-        ("relationship", RELATIONSHIPS, lambda r: r.relationship),
-        ("register", REGISTERS, lambda r: r.register),
-    ):
-        cells = Counter((record.label, of(record)) for record in records)
+    for kind, values in (("relationship", RELATIONSHIPS), ("register", REGISTERS)):
+        cells = Counter((record.label, getattr(record, kind)) for record in records)
         report.lines.append(f"label by {kind}:")
         for value in values:
             row = ", ".join(f"{label} {cells[label, value]}" for label in LABELS)

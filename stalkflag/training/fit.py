@@ -57,6 +57,8 @@ class Settings:
         Whether character n-grams of words are features.
     vector_scale
         Weight of sentence vectors against hashed words; 0 leaves them out.
+    refer_below
+        A suggestion less probable than this is referred to a person.
     """
 
     seed: int = 1997
@@ -68,6 +70,7 @@ class Settings:
     least_narratives: int = 2
     characters: bool = True
     vector_scale: float = 3.0
+    refer_below: float = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,10 @@ def fit(
             "records": len(records),
             "rules_sha256": rules.sha256(),
             "data_sha256": data_sha256(records),
-            "thresholds": {"indicator": 0.5, "act": 0.5, "refer_below": 0.6},
+            "thresholds": {
+                **_thresholds(first_logits, records),
+                "refer_below": settings.refer_below,
+            },
         },
         rules=rules,
         sentence_words=sentence_words,
@@ -342,6 +348,21 @@ def _fit_head(
     weights = (fitted.coef_ / scaler.scale_).T
     bias = fitted.intercept_ - scaler.mean_ @ weights
     return weights.astype(np.float32), bias.astype(np.float32)
+
+
+def _thresholds(logits: NDArray[np.float64], records: Sequence[Record]) -> dict[str, float]:
+    """For each indicator and act, the probability from which held-out F1 is best."""
+    found: dict[str, float] = {}
+    probabilities = 1 / (1 + np.exp(-logits))
+    for column, name in enumerate(FIRST_HEADS):
+        if name.startswith("tie:"):
+            continue
+        true = np.array([_bag_target(record, name) for record in records])
+        p, y = probabilities[true >= 0, column], true[true >= 0] == 1
+        grid = [round(0.2 + 0.02 * step, 2) for step in range(26)]
+        scores = [2 * (y & (p >= t)).sum() / max(y.sum() + (p >= t).sum(), 1) for t in grid]
+        found[name] = grid[int(np.argmax(scores))] if y.any() else 0.5
+    return found
 
 
 def _temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

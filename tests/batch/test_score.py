@@ -13,10 +13,13 @@ from stalkflag.batch.recorded import recorded_label
 from stalkflag.batch.score import ADDED_COLUMNS
 
 ROWS = [
-    ("a", "My ex keeps ringing me although I blocked him, and he sits outside my work every night."),
+    (
+        "a",
+        "My ex keeps ringing me although I blocked him, and he sits outside my work every night.",
+    ),
     ("b", 'Quoted "text", with a comma\nand a second line about a stolen bicycle.'),
     ("c", ""),
-    ("d", "=HYPERLINK(\"http://example.invalid\") he sent a link"),
+    ("d", '=HYPERLINK("http://example.invalid") he sent a link'),
     ("e", "café receipt £20 – “sorry” 😀"),
 ]
 

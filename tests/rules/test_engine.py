@@ -14,7 +14,10 @@ from stalkflag.rules.schema import Rule, RuleSet
 
 VOCAB = spacy.blank("en").vocab
 PATTERNS: dict[str, tuple[str, list[dict[str, object]]]] = {
-    "phrase": ("(he|she) sat outside", [{"NORM": {"IN": ["he", "she"]}}, {"NORM": "sat"}, {"NORM": "outside"}]),
+    "phrase": (
+        "(he|she) sat outside",
+        [{"NORM": {"IN": ["he", "she"]}}, {"NORM": "sat"}, {"NORM": "outside"}],
+    ),
     "one": ("again", [{"NORM": "again"}]),
     "gap": ("sat ~2 outside", [{"NORM": "sat"}, {"OP": "?"}, {"OP": "?"}, {"NORM": "outside"}]),
     "gaps": (

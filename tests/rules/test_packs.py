@@ -54,7 +54,7 @@ def test_mistakes_name_file_and_line(
     pack = tmp_path / "mine.yaml"
     assert change[0] in GOOD
     pack.write_text(GOOD.replace(*change), encoding="utf-8")
-    with pytest.raises(RuleError, match="mine.yaml") as caught:
+    with pytest.raises(RuleError, match=r"mine\.yaml") as caught:
         list(check_examples(load_packs(pack)))
     assert f"mine.yaml:{line}:" in str(caught.value)
     assert says in str(caught.value)
@@ -69,7 +69,9 @@ def test_an_overlay_adds_replaces_and_disables(tmp_path: Path, packs: RuleSet) -
     assert "mine.whistle" in ids
     assert victim not in ids
     assert rules.sha256() != packs.sha256()
-    assert any(item.rule.id == "mine.whistle" for item in explain(rules, "She whistled at his window"))
+    assert any(
+        item.rule.id == "mine.whistle" for item in explain(rules, "She whistled at his window")
+    )
 
 
 def test_rules_survive_a_bundle(packs: RuleSet) -> None:

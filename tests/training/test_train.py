@@ -20,7 +20,9 @@ def corpus(folder: Path, every: int = 8) -> Path:
     data = folder / "data"
     data.mkdir()
     for split, step in (("train", every), ("test", 8)):
-        lines = (ROOT / "data" / "corpus" / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = (
+            (ROOT / "data" / "corpus" / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+        )
         rows = [json.loads(line) for line in lines[::step]]
         for row in rows:
             row["text"] += f" {PLANTED}"
@@ -96,7 +98,9 @@ assert {"seed", "data_sha256", "rules_sha256"} <= set(run.data.params)
 names = [a.path for a in mlflow.MlflowClient().list_artifacts(run.info.run_id, "pictures")]
 assert "pictures/confusion-test.png" in names, names
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=trained, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=trained, capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr.decode()
 
 
