@@ -55,7 +55,21 @@ FIRST_HEADS: tuple[str, ...] = (
     *(f"act:{act}" for act in ACTS),
     *(f"tie:{tie}" for tie in RELATIONSHIPS),
 )
-LABEL_INPUTS: tuple[str, ...] = (*DENSE, *(f"head_{name}" for name in FIRST_HEADS))
+JOINT: tuple[str, ...] = (
+    "course",
+    "course_fixed_or_obsessed",
+    "course_only",
+    "course_by_former_partner",
+    "unwanted_once",
+    "not_unwanted",
+    "fixed_or_obsessed",
+    "log_fixed_or_obsessed",
+    "log_course",
+    "log_course_fixed_or_obsessed",
+)
+"""What the labelling rules join: unwanted *and* repeated *and* (fixated *or* obsessive)."""
+
+LABEL_INPUTS: tuple[str, ...] = (*DENSE, *(f"head_{name}" for name in FIRST_HEADS), *JOINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +156,7 @@ class Model:
         by_bag = self.bag_words.scores([hashed], whole[None, :])
         dense = dense_inputs(narrative_counts(reading, kept), by_sentence, by_bag[0])
         first = self.first_heads.logits(dense[None, :])[0]
-        second = self.label_head.logits(np.concatenate((dense, first))[None, :])[0]
+        second = self.label_head.logits(label_inputs(dense[None, :], first[None, :]))[0]
         first_p = _sigmoid(first)
         ties = first[len(INDICATORS) + len(ACTS) :]
         act_columns = slice(len(INDICATORS), len(INDICATORS) + len(ACTS))
@@ -195,6 +209,38 @@ def dense_inputs(
         pooled[:, 2] = np.log1p(_sigmoid(ordered.astype(np.float64)).sum(axis=0))
     pooled[:, :2] = np.clip(pooled[:, :2], -6.0, 6.0)
     return np.concatenate((counts, pooled.ravel(), np.clip(by_bag, -8.0, 8.0)))
+
+
+def label_inputs(
+    dense: NDArray[np.float64], first: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The inputs named in ``LABEL_INPUTS``, shape ``(rows, len(LABEL_INPUTS))``.
+
+    Parameters
+    ----------
+    dense
+        The first heads' inputs, shape ``(rows, len(DENSE))``.
+    first
+        The first heads' logits, shape ``(rows, len(FIRST_HEADS))``.
+    """
+    p = _sigmoid(first)
+    fixated, obsessive, unwanted, repeated = (p[:, INDICATORS.index(name)] for name in INDICATORS)
+    former = p[:, FIRST_HEADS.index("tie:ex_intimate")]
+    either = 1 - (1 - fixated) * (1 - obsessive)
+    course = unwanted * repeated
+    joint = (
+        course,
+        course * either,
+        course * (1 - either),
+        course * former,
+        unwanted * (1 - repeated),
+        1 - unwanted,
+        either,
+        np.log(either + 1e-3),
+        np.log(course + 1e-3),
+        np.log(course * either + 1e-3),
+    )
+    return np.hstack((dense, first, np.stack(joint, axis=1)))
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -207,14 +207,12 @@ def _read_pack(
     overlay: bool,
 ) -> None:
     try:
-        stream = path.read_text(encoding="utf-8")
-        loader = _StrictLoader(stream)
-        loader.name = str(path)  # type: ignore[attr-defined]
-        pack = loader.get_single_data()
+        with path.open("rb") as stream:
+            pack = _StrictLoader(stream).get_single_data()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RuleError(f"{path}:{line}: not valid YAML: {error.problem}.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, yaml.YAMLError) as error:
         raise RuleError(f"{path}: cannot be read as UTF-8 text: {error}.") from None
     if not isinstance(pack, dict):
         raise RuleError(f"{path}:1: a rule pack is a mapping with the keys rules, lists or verbs.")

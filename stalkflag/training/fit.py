@@ -29,6 +29,7 @@ from stalkflag.model import (
     Model,
     WordWeights,
     dense_inputs,
+    label_inputs,
     softmax,
 )
 from stalkflag.reading import Reader
@@ -66,7 +67,7 @@ class Settings:
     sentence_c: float = 1.0
     bag_c: float = 1.0
     head_c: float = 0.02
-    label_c: float = 0.02
+    label_c: float = 0.1
     least_narratives: int = 2
     characters: bool = True
     vector_scale: float = 3.0
@@ -124,12 +125,12 @@ def fit(
         head = _fit_first_heads(dense[kept], [records[i] for i in kept], settings)
         first_logits[held] = head.logits(dense[held])
     first = _fit_first_heads(dense, records, settings)
-    label_inputs = np.hstack((dense, first_logits))
+    inputs = label_inputs(dense, first_logits)
     label_logits = np.zeros((len(records), len(LABELS)))
     for kept, held in folds:
-        head = _fit_label_head(label_inputs[kept], labels[kept], settings)
-        label_logits[held] = head.logits(label_inputs[held])
-    label_head = _fit_label_head(label_inputs, labels, settings)
+        head = _fit_label_head(inputs[kept], labels[kept], settings)
+        label_logits[held] = head.logits(inputs[held])
+    label_head = _fit_label_head(inputs, labels, settings)
     temperature = _temperature(label_logits, labels)
     label_head = Head(label_head.weights / temperature, label_head.bias / temperature)
     progress("fitting on all narratives")
