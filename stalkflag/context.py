@@ -42,7 +42,6 @@ _APPLIES: dict[str, frozenset[str]] = {
     "boundary": frozenset({"negated", "hypothetical", "other_person", "general"}),
     "risk": _ALL - {"official"},
     "relationship": frozenset({"general"}),
-    "technology": frozenset({"general", "negated"}),
     "dispute": frozenset({"general", "negated"}),
     "authority": frozenset({"general", "negated"}),
     "one_off": frozenset({"general", "negated"}),
@@ -79,6 +78,15 @@ class Finding:
     def counts(self) -> bool:
         """Whether nothing speaks against these words."""
         return self.cue is None
+
+
+def distinct(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings without those that overlap a longer one, in order of place."""
+    kept: list[Finding] = []
+    for finding in sorted(findings, key=lambda f: (f.start - f.end, f.start)):
+        if all(finding.end <= other.start or finding.start >= other.end for other in kept):
+            kept.append(finding)
+    return sorted(kept, key=lambda f: f.start)
 
 
 def read_context(

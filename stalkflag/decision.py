@@ -20,7 +20,7 @@ from stalkflag.assessment import (
     Relationship,
     SetAside,
 )
-from stalkflag.context import BECAUSE, Finding
+from stalkflag.context import BECAUSE, Finding, distinct
 from stalkflag.law import Profile
 from stalkflag.model import Scores
 from stalkflag.reading import Reading
@@ -55,7 +55,9 @@ def decide(
     by_category: dict[str, list[Finding]] = {}
     for finding in counted:
         by_category.setdefault(finding.rule.category or "", []).append(finding)
-    set_aside = tuple(_set_aside(reading, f) for f in reading.findings if f.cue is not None)
+    set_aside = tuple(
+        _set_aside(reading, f) for f in distinct(f for f in reading.findings if f.cue is not None)
+    )
     refer_reasons = _refer_reasons(
         reading,
         scores,
@@ -126,7 +128,7 @@ def _evidence(reading: Reading, finding: Finding) -> Evidence:
 
 def _quoted(reading: Reading, findings: object) -> tuple[Evidence, ...]:
     assert isinstance(findings, (list, tuple))
-    return tuple(_evidence(reading, finding) for finding in findings)
+    return tuple(_evidence(reading, finding) for finding in distinct(findings))
 
 
 def _set_aside(reading: Reading, finding: Finding) -> SetAside:
@@ -154,7 +156,8 @@ def _sentence(reading: Reading, number: int) -> tuple[int, int]:
 def _indicator(reading: Reading, scores: Scores, name: str, threshold: float) -> Indicator:
     probability = scores.indicators[name]
     present = probability >= threshold and bool(reading.bounds)
-    evidence = [_evidence(reading, f) for f in reading.counted() if name in f.rule.shows]
+    shown = distinct(f for f in reading.counted() if name in f.rule.shows)
+    evidence = [_evidence(reading, finding) for finding in shown]
     if present and not evidence:
         column = INDICATORS.index(name)
         best = int(np.argmax(scores.sentences[:, column]))
@@ -172,7 +175,7 @@ def _acts(reading: Reading, scores: Scores, thresholds: dict[str, float]) -> tup
     for act in ACTS:
         if scores.acts[act] < thresholds[f"act:{act}"] or not reading.bounds:
             continue
-        by_rule = [f for f in reading.counted() if f.rule.act == act]
+        by_rule = distinct(f for f in reading.counted() if f.rule.act == act)
         for finding in by_rule:
             start, end = reading.span(finding.start, finding.end)
             found.append(Act(act, start, end, reading.text[start:end], finding.rule.id))
@@ -194,12 +197,8 @@ def _course_of_conduct(reading: Reading, *, repeated: bool, unwanted: bool) -> C
 
 def _relationship(reading: Reading, scores: Scores) -> Relationship:
     value = max(scores.relationship, key=lambda tie: scores.relationship[tie])
-    evidence = [
-        _evidence(reading, f)
-        for f in reading.counted()
-        if f.rule.category == "relationship" and f.rule.value == value
-    ]
-    return Relationship(value if reading.bounds else "unknown", tuple(evidence))
+    evidence = _quoted(reading, [f for f in reading.counted() if f.rule.value == value])
+    return Relationship(value if reading.bounds else "unknown", evidence)
 
 
 def _refer_reasons(

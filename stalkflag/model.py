@@ -32,7 +32,11 @@ from stalkflag.rules.schema import RuleSet
 BUNDLE_FORMAT = 1
 
 MOST_SENTENCES = 30
-"""Sentences of one narrative that are judged; nine in ten narratives of the corpus have fewer."""
+"""A text with more sentences than this is judged by its most telling ones; nine in ten narratives
+of the corpus have fewer."""
+
+TELLING = 10
+"""How many sentences a long text is judged by: about as many as a common narrative has."""
 
 BUNDLED = Path(__file__).parent / "bundled"
 BUNDLE_FILES = ("bundle.json", "weights.npz", "rules.json")
@@ -181,7 +185,7 @@ def telling(by_sentence: NDArray[np.float32]) -> list[int]:
     """
     if len(by_sentence) <= MOST_SENTENCES:
         return list(range(len(by_sentence)))
-    best = np.argsort(-by_sentence.max(axis=1), kind="stable")[:MOST_SENTENCES]
+    best = np.argsort(-by_sentence.max(axis=1), kind="stable")[:TELLING]
     return sorted(best.tolist())
 
 
@@ -211,9 +215,7 @@ def dense_inputs(
     return np.concatenate((counts, pooled.ravel(), np.clip(by_bag, -8.0, 8.0)))
 
 
-def label_inputs(
-    dense: NDArray[np.float64], first: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def label_inputs(dense: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64]:
     """The inputs named in ``LABEL_INPUTS``, shape ``(rows, len(LABEL_INPUTS))``.
 
     Parameters

@@ -14,7 +14,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from stalkflag.conduct import Conduct, read_conduct
-from stalkflag.context import Cue, Finding, read_context, token_axes
+from stalkflag.context import Cue, Finding, distinct, read_context, token_axes
 from stalkflag.encoder import load_pieces
 from stalkflag.language import Spelling, build_language, sentence_bounds
 from stalkflag.narrative import MAX_CHARACTERS, doubts
@@ -121,8 +121,7 @@ class Reader:
         ends = starts + columns[:, 5]
         repeated = [
             (int(starts[f.start]), int(ends[f.end - 1]))
-            for f in findings
-            if f.cue is None and "repeated" in f.rule.shows
+            for f in distinct(f for f in findings if f.cue is None and "repeated" in f.rule.shows)
         ]
         alphabetic = columns[is_word & (columns[:, 6] != 0), 0].tolist()
         return Reading(

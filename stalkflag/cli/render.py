@@ -112,9 +112,15 @@ def _list(console: Console, lines: Iterable[str]) -> None:
         console.print(f"  - {line}", markup=False)
 
 
+MOST_QUOTES = 4
+"""Pieces of evidence shown for one thing; ``--format json`` has them all."""
+
+
 def _quotes(console: Console, items: Sequence[Evidence]) -> None:
-    for item in items:
+    for item in items[:MOST_QUOTES]:
         console.print(f'    "{_short(item.text)}": {item.says}', markup=False)
+    if len(items) > MOST_QUOTES:
+        console.print(f"    and {len(items) - MOST_QUOTES} more", markup=False)
 
 
 def _short(words: str, most: int = 120) -> str:
