@@ -89,21 +89,23 @@ def _fold(ids: NDArray[np.uint64]) -> NDArray[np.int64]:
 class Words:
     """What a narrative's words are to the model, a sentence at a time.
 
-    ``hashed`` has the distinct feature indices of each sentence, ``vectors`` of shape
-    ``(sentences, encoder.SIZE)`` what the encoder reads in it.
+    ``hashed`` has the distinct feature indices of each sentence, ``plain`` only those of its words
+    and pairs of words, ``vectors`` of shape ``(sentences, encoder.SIZE)`` what the encoder reads
+    in it.
     """
 
     hashed: list[NDArray[np.int64]]
+    plain: list[NDArray[np.int64]]
     vectors: NDArray[np.float32]
 
     def whole(
         self, sentences: Sequence[int] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The distinct feature indices and the mean vector of all sentences, or of some."""
+        """The words and pairs of words and the mean vector of all sentences, or of some."""
         chosen = range(len(self.hashed)) if sentences is None else sentences
         if not chosen:
             return _NONE, np.zeros(SENTENCE_SIZE, dtype=np.float32)
-        hashed = np.unique(np.concatenate([self.hashed[number] for number in chosen]))
+        hashed = np.unique(np.concatenate([self.plain[number] for number in chosen]))
         return hashed, self.vectors[list(chosen)].mean(axis=0)
 
 
@@ -139,6 +141,7 @@ class WordFeatures:
             rule_ids.setdefault(finding.sentence, []).extend((hash_string(name), hash_string(kind)))
         found: list[NDArray[np.int64]] = []
         spoken: list[list[str]] = []
+        words_alone: list[NDArray[np.int64]] = []
         for number, (start, end) in enumerate(reading.bounds):
             ids: list[int] = []
             salts: list[int] = []
@@ -159,9 +162,12 @@ class WordFeatures:
             plain = np.array(ids, dtype=np.uint64)
             salt = np.array(salts, dtype=np.uint64)
             parts = [_fold(plain ^ salt)]
+            unsalted = [_fold(plain)]
             if len(ids) > 1:
-                pair = plain[:-1] * _PRIMES[1] ^ plain[1:] * _PRIMES[2] ^ salt[1:]
-                parts.append(_fold(pair))
+                pair = plain[:-1] * _PRIMES[1] ^ plain[1:] * _PRIMES[2]
+                parts.append(_fold(pair ^ salt[1:]))
+                unsalted.append(_fold(pair))
+            words_alone.append(np.concatenate(unsalted))
             if len(ids) > 2:
                 skip = plain[:-2] * _PRIMES[2] ^ plain[2:] * _PRIMES[1] ^ salt[2:]
                 parts.append(_fold(skip))
@@ -170,7 +176,7 @@ class WordFeatures:
                 parts.append(_fold(np.array(rule_ids[number], dtype=np.uint64)))
             found.append(np.unique(np.concatenate(parts)))
             spoken.append(said)
-        return Words(found, self._encoder.encode(spoken))
+        return Words(found, words_alone, self._encoder.encode(spoken))
 
     def _look_up(self, norm: int) -> tuple[int, NDArray[np.int64], str]:
         word = str(self._strings[norm])  # type: ignore[index]

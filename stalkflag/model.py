@@ -80,11 +80,13 @@ LABEL_INPUTS: tuple[str, ...] = (*DENSE, *(f"head_{name}" for name in FIRST_HEAD
 class WordWeights:
     """A weight for each hashed feature, vector dimension and target, and a bias a target.
 
-    ``hashed`` has shape ``(SIZE, targets)`` and ``vectors`` ``(encoder.SIZE, targets)``; a
-    text's score is the sum over its distinct features divided by the root of their number, plus
-    what its vector adds, plus the bias.
+    ``hashed`` has shape ``(SIZE, targets)`` and ``vectors`` ``(encoder.SIZE, targets)``;
+    ``rarity`` of shape ``(SIZE,)`` is how much each feature counts (TF-IDF), 0 where it was not
+    learned from. A text's score is the sum over its distinct features by their rarity, divided by
+    the root of the sum of squares of that rarity, plus what its vector adds, plus the bias.
     """
 
+    rarity: NDArray[np.float32]
     hashed: NDArray[np.float32]
     vectors: NDArray[np.float32]
     bias: NDArray[np.float32]
@@ -98,15 +100,20 @@ class WordWeights:
         filled = sizes > 0
         if filled.any():
             offsets = np.concatenate(([0], np.cumsum(sizes[filled])[:-1]))
-            rows = self.hashed[np.concatenate(texts)]
+            features = np.concatenate(texts)
+            rarity = self.rarity[features]
+            norms = np.sqrt(np.add.reduceat(rarity**2, offsets))
+            rows = self.hashed[features] * rarity[:, None]
             scores[filled] = np.add.reduceat(rows, offsets, axis=0)
-            scores[filled] /= np.sqrt(sizes[filled])[:, None]
+            scores[filled] /= np.maximum(norms, 1e-6)[:, None]
         result: NDArray[np.float32] = scores + vectors @ self.vectors + self.bias
         return result
 
     def columns(self, wanted: slice) -> WordWeights:
         """The weights of some targets."""
-        return WordWeights(self.hashed[:, wanted], self.vectors[:, wanted], self.bias[wanted])
+        return WordWeights(
+            self.rarity, self.hashed[:, wanted], self.vectors[:, wanted], self.bias[wanted]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +180,7 @@ class Model:
             label=dict(zip(LABELS, softmax(second).tolist(), strict=True)),
             sentences=by_sentence,
             act_sentences=self.bag_words.columns(act_columns).scores(
-                read.hashed if shown else [], read.vectors if shown else read.vectors[:0]
+                read.plain if shown else [], read.vectors if shown else read.vectors[:0]
             ),
         )
 
@@ -266,8 +273,9 @@ def save_model(model: Model, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, NDArray[Any]] = {}
     for name, words in (("sentence", model.sentence_words), ("bag", model.bag_words)):
-        rows = np.flatnonzero(np.abs(words.hashed).max(axis=1) > 0)
+        rows = np.flatnonzero(words.rarity > 0)
         arrays[f"{name}_rows"] = rows.astype(np.int32)
+        arrays[f"{name}_rarity"] = words.rarity[rows].astype(np.float16)
         arrays[f"{name}_hashed"] = words.hashed[rows].astype(np.float16)
         arrays[f"{name}_vectors"] = words.vectors
         arrays[f"{name}_bias"] = words.bias
@@ -333,7 +341,11 @@ def load_model(folder: Path) -> Model:
         for name, targets in (("sentence", SENTENCE_TARGETS), ("bag", BAG_TARGETS)):
             hashed = np.zeros((SIZE, len(targets)), dtype=np.float32)
             hashed[arrays[f"{name}_rows"]] = arrays[f"{name}_hashed"]
-            words[name] = WordWeights(hashed, arrays[f"{name}_vectors"], arrays[f"{name}_bias"])
+            rarity = np.zeros(SIZE, dtype=np.float32)
+            rarity[arrays[f"{name}_rows"]] = arrays[f"{name}_rarity"]
+            words[name] = WordWeights(
+                rarity, hashed, arrays[f"{name}_vectors"], arrays[f"{name}_bias"]
+            )
         heads = {
             name: Head(arrays[f"{name}_weights"], arrays[f"{name}_bias"])
             for name in ("first", "label")

@@ -6,6 +6,7 @@ deterministic and every fold is drawn with the stated seed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -65,7 +66,7 @@ class Settings:
     seed: int = 1997
     folds: int = 5
     sentence_c: float = 1.0
-    bag_c: float = 1.0
+    bag_c: float = 10.0
     head_c: float = 0.02
     label_c: float = 0.1
     least_narratives: int = 2
@@ -192,15 +193,20 @@ class _Corpus:
     def fit_words(self, rows: NDArray[np.int64]) -> tuple[WordWeights, WordWeights]:
         """Word weights from some of the records."""
         settings = self.settings
-        common = np.zeros(SIZE, dtype=np.int32)
+        common = np.zeros(SIZE, dtype=np.int64)
+        plain = np.zeros(SIZE, dtype=np.int64)
         for row in rows:
-            common[self.wholes[row][0]] += 1
-        kept = common >= settings.least_narratives
+            if self.words[row].hashed:
+                common[np.unique(np.concatenate(self.words[row].hashed))] += 1
+            plain[self.wholes[row][0]] += 1
+        alike = (common >= settings.least_narratives).astype(np.float32)
+        rare = np.log((1 + len(rows)) / (1 + plain)) + 1
+        rare[plain < settings.least_narratives] = 0
         sentence = _fit_targets(
             [text for row in rows for text in self.words[row].hashed],
             np.concatenate([self.words[row].vectors for row in rows]),
             np.concatenate([self.shown[row] for row in rows]),
-            kept=kept,
+            rarity=alike,
             c=settings.sentence_c,
             scale=settings.vector_scale,
         )
@@ -210,9 +216,9 @@ class _Corpus:
             np.array(
                 [[_bag_target(self.records[row], target) for target in BAG_TARGETS] for row in rows]
             ),
-            kept=kept,
+            rarity=rare.astype(np.float16).astype(np.float32),
             c=settings.bag_c,
-            scale=settings.vector_scale,
+            scale=settings.vector_scale / math.sqrt(settings.bag_c),
         )
         return sentence, whole
 
@@ -262,13 +268,16 @@ def _bag_target(record: Record, target: str) -> int:
     return -1 if shown is None else int(shown)
 
 
-def _matrix(texts: list[NDArray[np.int64]], kept: NDArray[np.bool_]) -> csr_matrix:
-    sizes = np.array([len(text) for text in texts])
+def _matrix(texts: list[NDArray[np.int64]], rarity: NDArray[np.float32]) -> csr_matrix:
+    """One row of unit length a text, from the rarity of its features."""
     columns = np.concatenate(texts) if texts else np.empty(0, dtype=np.int64)
-    rows = np.repeat(np.arange(len(texts)), sizes)
-    values = np.repeat(1 / np.sqrt(np.maximum(sizes, 1)), sizes)
-    use = kept[columns]
-    return csr_matrix((values[use], (rows[use], columns[use])), shape=(len(texts), SIZE))
+    rows = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+    values = rarity[columns]
+    norms = np.sqrt(np.bincount(rows, weights=values**2, minlength=len(texts)))
+    use = values > 0
+    return csr_matrix(
+        (values[use] / norms[rows[use]], (rows[use], columns[use])), shape=(len(texts), SIZE)
+    )
 
 
 def _fit_targets(
@@ -276,12 +285,12 @@ def _fit_targets(
     vectors: NDArray[np.float32],
     targets: NDArray[np.integer[Any]],
     *,
-    kept: NDArray[np.bool_],
+    rarity: NDArray[np.float32],
     c: float,
     scale: float,
 ) -> WordWeights:
     """A logistic regression for each column of ``targets``; -1 marks what is not known."""
-    hashed = _matrix(texts, kept)
+    hashed = _matrix(texts, rarity)
     used = np.flatnonzero(hashed.getnnz(axis=0))
     x = hstack([hashed[:, used], csr_matrix(vectors * scale)], format="csr")
     number = targets.shape[1]
@@ -305,7 +314,7 @@ def _fit_targets(
         of_vectors[:, column] = fitted.coef_[0, len(used) :] * scale
         bias[column] = fitted.intercept_[0]
     # Bundles hold half precision: use the same weights for the heads.
-    return WordWeights(weights.astype(np.float16).astype(np.float32), of_vectors, bias)
+    return WordWeights(rarity, weights.astype(np.float16).astype(np.float32), of_vectors, bias)
 
 
 def _fit_first_heads(
