@@ -15,7 +15,9 @@ COMMANDS = [
     line
     for block in SHELL
     for line in block.strip().splitlines()
-    if line.startswith("stalkflag ") and "train" not in line and "mlflow" not in line
+    # What needs a reader's own files or a trained model is run in training/test_train.py.
+    if line.startswith("stalkflag ")
+    and not any(own in line for own in ("my-", "report.txt", "models:/"))
 ]
 
 
