@@ -236,7 +236,7 @@ def _refer_reasons(
             "The suspect may be a former partner: the counting rules ask for stalking unless it is "
             "clear that it is not."
         )
-    if _reporter_may_pursue(reading):
+    if _reporter_may_pursue(reading, suggestion):
         reasons.append(
             "The reporting person may be the one pursuing: establish who did what to whom."
         )
@@ -245,7 +245,10 @@ def _refer_reasons(
     return reasons
 
 
-def _reporter_may_pursue(reading: Reading) -> bool:
+def _reporter_may_pursue(reading: Reading, suggestion: str) -> bool:
+    """Whether the reporting person tells of their own pursuit rather than another's."""
+    if suggestion == "neither" and any(cue.axis == "reporter" for cue in reading.cues):
+        return True
     own = [
         f
         for f in reading.findings
@@ -316,7 +319,7 @@ def _missing(
     if suggestion == "neither" and "unwanted" not in present and p_stalking < CLEAR:
         return []
     found: list[str] = []
-    if _reporter_may_pursue(reading):
+    if _reporter_may_pursue(reading, suggestion):
         found.append(ask["who_did_what"])
     if "repeated" not in present:
         found.append(ask["repeated"])

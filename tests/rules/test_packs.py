@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stalkflag.errors import RuleError
+from stalkflag.model import BUNDLED, load_model
 from stalkflag.rules import RuleSet, load_packs
 from stalkflag.rules.examples import check_examples, explain
 
@@ -81,3 +82,7 @@ def test_rules_survive_a_bundle(packs: RuleSet) -> None:
 def test_explain_names_what_set_words_aside(packs: RuleSet) -> None:
     outcomes = [item.outcome for item in explain(packs, "He has never followed her home.")]
     assert any(outcome.startswith("set aside") for outcome in outcomes)
+
+
+def test_the_bundled_model_was_trained_with_the_shipped_packs(packs: RuleSet) -> None:
+    assert load_model(BUNDLED).info["rules_sha256"] == packs.sha256()
