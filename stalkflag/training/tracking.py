@@ -32,6 +32,7 @@ EXPERIMENT = "stalkflag"
 
 def client_ready() -> Any:
     """The ``mlflow`` module, quiet and pointed at the store."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
         import mlflow
     except ImportError:
