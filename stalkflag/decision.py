@@ -146,11 +146,17 @@ def _set_aside(reading: Reading, finding: Finding) -> SetAside:
     )
 
 
-def _sentence(reading: Reading, number: int) -> tuple[int, int]:
-    """Character bounds of a sentence without the white space around it."""
-    start, end = reading.span(*reading.bounds[number])
-    text = reading.text[start:end]
-    return start + len(text) - len(text.lstrip()), end - len(text) + len(text.rstrip())
+def _best_sentence(reading: Reading, scores: NDArray[np.float32]) -> tuple[int, int]:
+    """Character bounds, without the white space around it, of the best sentence that has words.
+
+    ``scores`` has one entry a sentence.
+    """
+    for number in np.argsort(-scores, kind="stable").tolist():
+        start, end = reading.span(*reading.bounds[number])
+        text = reading.text[start:end]
+        if text.strip():
+            return start + len(text) - len(text.lstrip()), end - len(text) + len(text.rstrip())
+    return 0, len(reading.text)
 
 
 def _indicator(reading: Reading, scores: Scores, name: str, threshold: float) -> Indicator:
@@ -159,9 +165,7 @@ def _indicator(reading: Reading, scores: Scores, name: str, threshold: float) ->
     shown = distinct(f for f in reading.counted() if name in f.rule.shows)
     evidence = [_evidence(reading, finding) for finding in shown]
     if present and not evidence:
-        column = INDICATORS.index(name)
-        best = int(np.argmax(scores.sentences[:, column]))
-        start, end = _sentence(reading, best)
+        start, end = _best_sentence(reading, scores.sentences[:, INDICATORS.index(name)])
         evidence = [
             Evidence(
                 start, end, reading.text[start:end], LEARNED, f"Reads like other {name} reports."
@@ -180,8 +184,7 @@ def _acts(reading: Reading, scores: Scores, thresholds: dict[str, float]) -> tup
             start, end = reading.span(finding.start, finding.end)
             found.append(Act(act, start, end, reading.text[start:end], finding.rule.id))
         if not by_rule and len(scores.act_sentences):
-            column: NDArray[np.float32] = scores.act_sentences[:, ACTS.index(act)]
-            start, end = _sentence(reading, int(np.argmax(column)))
+            start, end = _best_sentence(reading, scores.act_sentences[:, ACTS.index(act)])
             found.append(Act(act, start, end, reading.text[start:end], LEARNED))
     return tuple(found)
 

@@ -60,7 +60,7 @@ def test_stalking_by_a_former_partner_is_read(assessor: Assessor) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "   \n", "dog", "he rang", "n/a", "12:30 // -- // 44", "\x00"]
+    "text", ["", "\n4E E", "   \n", "dog", "he rang", "n/a", "12:30 // -- // 44", "\x00"]
 )
 def test_thin_texts_are_referred_with_a_question(assessor: Assessor, text: str) -> None:
     assessment = assessor.assess(text)
