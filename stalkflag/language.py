@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterable
 from functools import cached_property
 
@@ -17,7 +16,6 @@ from stalkflag.narrative import plain_word
 LONG_SENTENCE = 45
 """Tokens after which a sentence without a full stop (dictated text) is broken at a joining word."""
 
-_TIME = re.compile(r"^\d{1,2}[:.]\d{2}(?:hrs?|am|pm)?$|^\d{4}hrs?$|^\d{1,2}(?:am|pm)$")
 _JOINING = ("and", "then", "but", "so", "because", "he", "she", "they", "i", "also", "plus")
 
 # Spellings and short forms that mean one other word. Several-word expansions belong in rules.
@@ -230,8 +228,3 @@ def sentence_bounds(doc: Doc) -> list[tuple[int, int]]:
     """Token bounds ``(start, end)`` of each sentence, in order, covering the document."""
     starts = np.flatnonzero(doc.to_array([SENT_START]) == 1).tolist()
     return list(zip(starts, [*starts[1:], len(doc)], strict=True))
-
-
-def is_time(word: str) -> bool:
-    """Whether a token is a clock time, as at the start of a log line."""
-    return bool(_TIME.match(word))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -304,8 +304,3 @@ def _check_words(rule: Rule) -> None:
         one_of("value", rule.value or "", RELATIONSHIPS)
     elif rule.value is not None:
         raise RuleError(f"{rule.origin}: {rule.id}: only relationship rules have a value.")
-
-
-def without_examples(rule: Rule) -> Rule:
-    """The rule as a bundle keeps it."""
-    return replace(rule, hit=(), miss=(), origin="")

@@ -33,10 +33,6 @@ class Labelled:
     suggested: NDArray[np.int64]
     groups: NDArray[np.str_]
 
-    def macro_f1(self) -> float:
-        """Mean of the labels' F1."""
-        return float(np.mean([f1(self.true == k, self.suggested == k) for k in range(len(LABELS))]))
-
     def interval(
         self, statistic: Callable[[NDArray[np.int64], NDArray[np.int64]], float], seed: int = 1997
     ) -> tuple[float, float]:
