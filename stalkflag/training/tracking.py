@@ -5,7 +5,6 @@ Never a narrative's text: parameters, numbers, pictures, hashes, ids, and the bu
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import tempfile
@@ -177,8 +176,3 @@ def confusion_picture(confusion: list[list[int]], *, title: str) -> Figure:
     axes.set_ylabel("labelled")
     axes.set_title(title)
     return figure
-
-
-def to_json(result: Any) -> str:
-    """Plain data as indented JSON with a final line end."""
-    return json.dumps(result, indent=1, ensure_ascii=False) + "\n"
