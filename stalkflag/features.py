@@ -76,6 +76,7 @@ _AXIS_SALT = {
     "general": hash_string("axis:other"),
     "reporter": hash_string("axis:reporter"),
     "official": hash_string("axis:other"),
+    "look_alike": hash_string("axis:other"),
 }
 _NUMBER, _TITLE = hash_string("<number>"), hash_string("<name>")
 
@@ -231,6 +232,7 @@ _AXIS_GROUP = {
     "general": "other",
     "reporter": "reporter",
     "official": "other",
+    "look_alike": "other",
 }
 
 
