@@ -53,8 +53,12 @@ _APPLIES: dict[str, frozenset[str]] = {
     "one_off": frozenset({"negated", "general"}),
     "other_crime": frozenset({"negated", "general"}),
     "order": frozenset({"negated", "hypothetical", "other_person", "general", "look_alike"}),
-    "police_response": frozenset({"negated", "hypothetical", "other_person", "general", "look_alike"}),
-    "wanted": frozenset({"negated", "hypothetical", "other_person", "denied", "general", "look_alike"}),
+    "police_response": frozenset(
+        {"negated", "hypothetical", "other_person", "general", "look_alike"}
+    ),
+    "wanted": frozenset(
+        {"negated", "hypothetical", "other_person", "denied", "general", "look_alike"}
+    ),
 }
 
 

@@ -19,6 +19,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from stalkflag.assessment import ACTS, INDICATORS, LABELS, RELATIONSHIPS
+from stalkflag.encoder.whole import held_out_scores, text_key
 from stalkflag.errors import InputError
 from stalkflag.features import SIZE, WordFeatures, Words, narrative_counts
 from stalkflag.model import (
@@ -189,6 +190,8 @@ class _Corpus:
             self.shown.append(_sentence_targets(record, spans))
             self.counts.append(narrative_counts(reading))
         self.wholes = [found.whole() for found in self.words]
+        self.trained_on = [held_out_scores().get(int(text_key(r.text))) for r in records]
+        self.narrative = words.narrative
 
     def fit_words(self, rows: NDArray[np.int64]) -> tuple[WordWeights, WordWeights]:
         """Word weights from some of the records."""
@@ -229,16 +232,15 @@ class _Corpus:
         by_bag = bag_words.scores(
             [self.wholes[row][0] for row in rows], np.array([self.wholes[row][1] for row in rows])
         )
-        return np.array(
-            [
-                dense_inputs(
-                    self.counts[row],
-                    sentence_words.scores(self.words[row].hashed, self.words[row].vectors),
-                    scores,
-                )
-                for row, scores in zip(rows, by_bag, strict=True)
-            ]
-        )
+        dense = np.empty((len(rows), len(DENSE)))
+        for place, (row, scores) in enumerate(zip(rows, by_bag, strict=True)):
+            words = self.words[row]
+            by_sentence = sentence_words.scores(words.hashed, words.vectors)
+            by_whole = self.trained_on[row]
+            if by_whole is None:
+                by_whole = self.narrative.scores(words.pieces, by_sentence.max(axis=1))
+            dense[place] = dense_inputs(self.counts[row], by_sentence, scores, by_whole)
+        return dense
 
 
 def _sentence_targets(record: Record, spans: list[tuple[int, int]]) -> NDArray[np.int8]:
