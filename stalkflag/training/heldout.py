@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from stalkflag.assessment import ACTS, INDICATORS, LABELS, RELATIONSHIPS, Assessment
@@ -20,47 +21,48 @@ from stalkflag.features import WordFeatures
 from stalkflag.model import Model, Scores, softmax
 from stalkflag.reading import Reading
 from stalkflag.rules.schema import RuleSet
-from stalkflag.training.fit import Fitted, Settings, fit
+from stalkflag.training.fit import Settings, fit
 from stalkflag.training.records import Record
 
 
-@dataclass(frozen=True)
-class _HeldOut(Model):
-    """A model that says of each narrative, asked in order, what its held-out fold said."""
+class HeldOut:
+    """A model in whose place stands what was said of each narrative when it was held out."""
 
-    rows: Iterator[Scores]
+    def __init__(self, model: Model, scores: Sequence[Scores]) -> None:
+        own = {field.name: getattr(model, field.name) for field in fields(Model)}
+        self._assessor = Assessor(_Said(**own, said=iter(scores)))
+
+    def assess(self, records: Sequence[Record]) -> list[Assessment]:
+        """Assessments of the records, in the order of the scores."""
+        return list(self._assessor.assess_many(record.text for record in records))
+
+
+@dataclass(frozen=True)
+class _Said(Model):
+    said: Iterator[Scores]
 
     def score(self, reading: Reading, words: WordFeatures) -> Scores:
-        """The next narrative's held-out scores; its words are not looked at."""
-        return next(self.rows)
+        """The next narrative's scores; its words are not looked at."""
+        return next(self.said)
 
 
-def held_out_assessments(
-    records: Sequence[Record], fitted: Fitted, model: Model
-) -> list[Assessment]:
-    """Assessments of the training records by the folds that held them out; evidence is by rules.
-
-    ``model`` gives the rules and thresholds; ``fitted`` what was said of each record.
-    """
-    own = {field.name: getattr(model, field.name) for field in fields(Model)}
-    assessor = Assessor(_HeldOut(**own, rows=_scores(fitted)))
-    return list(assessor.assess_many(record.text for record in records))
-
-
-def _scores(fitted: Fitted) -> Iterator[Scores]:
-    first = 1 / (1 + np.exp(-fitted.held_out_first))
+def held_out_scores(first: NDArray[np.float64], label: NDArray[np.float64]) -> list[Scores]:
+    """Scores from the held-out logits of the first heads and probabilities of the labels."""
+    p = 1 / (1 + np.exp(-first))
     acts = slice(len(INDICATORS), len(INDICATORS) + len(ACTS))
-    ties = softmax(fitted.held_out_first[:, acts.stop :])
-    for row, label in enumerate(fitted.held_out_label):
-        yield Scores(
-            indicators=dict(zip(INDICATORS, first[row, : acts.start].tolist(), strict=True)),
-            acts=dict(zip(ACTS, first[row, acts].tolist(), strict=True)),
+    ties = softmax(first[:, acts.stop :])
+    return [
+        Scores(
+            indicators=dict(zip(INDICATORS, p[row, : acts.start].tolist(), strict=True)),
+            acts=dict(zip(ACTS, p[row, acts].tolist(), strict=True)),
             relationship=dict(zip(RELATIONSHIPS, ties[row].tolist(), strict=True)),
-            label=dict(zip(LABELS, label.tolist(), strict=True)),
+            label=dict(zip(LABELS, label[row].tolist(), strict=True)),
             # Which sentence shows it is not known: the first stands for all.
             sentences=np.zeros((1, len(INDICATORS)), dtype=np.float32),
             act_sentences=np.zeros((1, len(ACTS)), dtype=np.float32),
         )
+        for row in range(len(label))
+    ]
 
 
 def cross_validate(

@@ -96,6 +96,18 @@ class Predictions:
             for i in range(len(self.ids))
         ]
 
+    def chosen(self, rows: NDArray[np.bool_]) -> Predictions:
+        """Some of the narratives."""
+        return Predictions(
+            ids=tuple(name for name, use in zip(self.ids, rows, strict=True) if use),
+            groups=self.groups[rows],
+            true=self.true[rows],
+            suggested=self.suggested[rows],
+            probabilities=self.probabilities[rows],
+            referred=self.referred[rows],
+            slices={kind: values[rows] for kind, values in self.slices.items()},
+        )
+
     @property
     def labelled(self) -> Labelled:
         """Labels and suggestions, for intervals."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,27 @@ def trained_shares(
     return shares
 
 
+def by_label(shares: NDArray[np.float64]) -> dict[str, float]:
+    """Shares with their labels, rounded as a bundle keeps them."""
+    return {label: round(float(share), 6) for label, share in zip(LABELS, shares, strict=True)}
+
+
+def model_shares(info: Mapping[str, Any]) -> NDArray[np.float64]:
+    """The label shares that a trained model has in mind, from its bundle's info.
+
+    Raises
+    ------
+    InputError
+        If the bundle does not say.
+    """
+    shares = info.get("prevalence") or info.get("label_shares")
+    if not shares:
+        raise InputError(
+            "The model does not say which shares of the labels it was trained on: train it again."
+        )
+    return np.array([shares[label] for label in LABELS])
+
+
 def full_shares(
     prevalence: Mapping[str, float], trained: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -108,11 +130,10 @@ def shift_model(model: Model, *, old: NDArray[np.float64], new: NDArray[np.float
     """The model with the shift of prevalence in its label head's bias, and noted in its info."""
     head = model.label_head
     bias = (head.bias + np.log(new / old)).astype(np.float32)
-    shares = {label: round(float(share), 6) for label, share in zip(LABELS, new, strict=True)}
     return replace(
         model,
         label_head=Head(head.weights, bias),
-        info={**model.info, "prevalence": shares},
+        info={**model.info, "prevalence": by_label(new)},
     )
 
 

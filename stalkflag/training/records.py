@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,8 +33,11 @@ NAMES_OFFENCE = re.compile(r"stalk|harass", re.IGNORECASE)
 LEAVE_OUT = "skip"
 """What a label of the user's own may be mapped to, beside the three labels."""
 
-UNDECIDED = "need_more"
+UNDECIDED: tuple[str, ...] = ("need_more", "need more")
 """What the recording desk writes when a person wants to know more before deciding."""
+
+TEXT_HASHES: tuple[str, ...] = ("text_hash", "text_hmac_sha256")
+"""Where the desk's decisions say which text they are on."""
 
 _YES, _NO = ("true", "yes", "y", "1", "1.0"), ("false", "no", "n", "0", "0.0")
 
@@ -146,7 +150,7 @@ def read_labelled(given: Iterable[str | Path], columns: Columns | None = None) -
         rows = 0
         for row in read_rows(source, text_column=columns.text):
             rows += 1
-            decided = row.value(columns.label, "label") is None and "decision" in row.values
+            decided = "decision" in row.values and columns.label is None
             found = _record(row, columns, decided=decided)
             if isinstance(found, _Unknown):
                 unknown[found.shown] += 1
@@ -154,7 +158,7 @@ def read_labelled(given: Iterable[str | Path], columns: Columns | None = None) -
                 left_out[found] += 1
             else:
                 # Only a desk decides anew on the same text; other rows stand for themselves.
-                key = str(row.value(None, "text_hash") or found.text) if decided else str(rows)
+                key = str(row.value(None, *TEXT_HASHES) or found.text) if decided else str(rows)
                 left_out["overtaken by a later decision on the same text"] += key in kept
                 kept[key] = found
         if unknown:
@@ -192,7 +196,9 @@ def _record(row: RawRow, columns: Columns, *, decided: bool) -> Record | _Unknow
     """The record of a row, or its unknown label, or why it is left out."""
     given = row.value(columns.label, "decision" if decided else "label")
     given = "" if _blank(given) else str(given).strip()
-    if decided and given == UNDECIDED:
+    if decided and str(row.value(None, "stage") or "final") != "final":
+        return "that were a first impression, before the decision"
+    if decided and given in UNDECIDED:
         return "where the decision was to find out more"
     text = row.value(columns.text, *TEXT_COLUMNS)
     if _blank(text):
@@ -206,9 +212,9 @@ def _record(row: RawRow, columns: Columns, *, decided: bool) -> Record | _Unknow
         return _Unknown(_shown(given))
     if label == LEAVE_OUT:
         return "with a label mapped to skip"
-    name = row.value(columns.id, "id", "text_hash")
+    name = row.value(columns.id, "id", *TEXT_HASHES)
     name = row.name if _blank(name) else str(name)
-    group = row.value(columns.group, "group", "text_hash")
+    group = row.value(columns.group, "group", *TEXT_HASHES)
     split = row.value(None, "split")
     split = "dev" if split == "validation" else split
     return Record(
@@ -358,6 +364,21 @@ def problems(record: Record) -> list[str]:
     ):
         found.append("stalking by no former partner, but neither fixated nor obsessive")
     return found
+
+
+def draw_cases(records: Sequence[Record], number: int, seed: int) -> list[Record]:
+    """Whole cases, drawn until there are at least ``number`` narratives; in the order given."""
+    sizes = Counter(record.group for record in records)
+    groups = sorted(sizes)
+    random.Random(seed).shuffle(groups)
+    kept: set[str] = set()
+    drawn = 0
+    for group in groups:
+        if drawn >= number:
+            break
+        kept.add(group)
+        drawn += sizes[group]
+    return [record for record in records if record.group in kept]
 
 
 def in_splits(records: Sequence[Record]) -> tuple[list[Record], dict[str, list[Record]]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stalkflag.batch.reading import Rejected, open_source
+from stalkflag.batch.reading import TEXT_COLUMNS, Rejected, open_source
 from stalkflag.batch.reading import Source as OpenedTable
 from stalkflag.errors import InputError, MissingExtra
 
@@ -150,7 +150,9 @@ def read_rows(source: Source, *, text_column: str | None = None) -> Iterator[Raw
             try:
                 values = json.loads(line)
             except ValueError:
-                raise InputError(f"{source.path}:{number}: this line is not JSON.") from None
+                raise InputError(
+                    f"{source.path}:{number}: this line is not JSON: mend it or take it out."
+                ) from None
             if not isinstance(values, dict):
                 raise InputError(f"{source.path}:{number}: this line is not a JSON object.")
             yield RawRow(source, number, split, values)
@@ -166,6 +168,24 @@ def _open_table(path: Path, text_column: str | None) -> OpenedTable:
             return open_source(path)
         except InputError:
             raise error from None
+
+
+def read_texts(
+    given: Iterable[str | Path], *, text_column: str | None = None
+) -> Iterator[tuple[str, str]]:
+    """The name and the text of each unlabelled narrative; rows without a text are passed over."""
+    for source in find_files(given):
+        found = False
+        for row in read_rows(source, text_column=text_column):
+            text = row.value(text_column, *TEXT_COLUMNS)
+            if isinstance(text, str) and text.strip():
+                found = True
+                name = row.value(None, "id")
+                yield row.name if name in (None, "") else str(name), text
+        if not found:
+            raise InputError(
+                f"{source.path} holds no narrative: name its column with --text-column."
+            )
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -133,7 +133,15 @@ def test_decisions_of_the_desk_are_read_and_the_last_one_counts(tmp_path: Path) 
         {"id": "d2", "text_hash": "h2", "decision": "stalking"},
         {"id": "d3", "text_hash": "h3", "decision": "need_more", "text": "He rang."},
         {"id": "d1", "text_hash": "h1", "decision": "harassment", "text": "He rang once."},
-        {"id": "d4", "text_hash": "h4", "decision": "stalking", "text": "He follows me daily."},
+        {
+            **{"id": "d4", "stage": "first", "decision": "neither", "label": "neither"},
+            "text_hmac_sha256": "h4",
+        },
+        {
+            **{"id": "d4", "stage": "final", "decision": "stalking", "label": "stalking"},
+            **{"text_hmac_sha256": "h4", "text": "He follows me daily."},
+        },
+        {"id": "d5", "decision": "need more", "label": None, "text": "He rang.", "reason": ""},
     ]
     path = tmp_path / "decisions.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in decided), encoding="utf-8")
@@ -143,9 +151,10 @@ def test_decisions_of_the_desk_are_read_and_the_last_one_counts(tmp_path: Path) 
         ("d4", "stalking", "h4"),
     ]
     (note,) = read.notes
-    assert "3 of 5 rows left out" in note
+    assert "5 of 7 rows left out" in note
+    assert "1 that were a first impression" in note
     assert "1 without the text" in note
-    assert "1 where the decision was to find out more" in note
+    assert "2 where the decision was to find out more" in note
     assert "1 overtaken by a later decision" in note
 
 
