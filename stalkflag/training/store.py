@@ -18,6 +18,7 @@ STORE = "sqlite:///mlflow.db"
 
 REGISTERED = "stalkflag"
 EXPERIMENT = "stalkflag"
+CHAMPION, CHALLENGER = "champion", "challenger"
 
 
 def client_ready(*, must_exist: bool = False) -> Any:

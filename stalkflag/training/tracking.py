@@ -22,9 +22,7 @@ from stalkflag.training.card import model_card
 from stalkflag.training.metrics import worst_errors
 from stalkflag.training.outcome import Measured, Outcome
 from stalkflag.training.pictures import pictures
-from stalkflag.training.store import EXPERIMENT, REGISTERED, client_ready, quiet
-
-CHALLENGER = "challenger"
+from stalkflag.training.store import CHALLENGER, EXPERIMENT, REGISTERED, client_ready, quiet
 
 PACKAGES: tuple[str, ...] = ("numpy", "scikit-learn", "scipy", "spacy", "onnxruntime", "mlflow")
 """What the weights may depend on; their versions are logged."""
