@@ -70,7 +70,7 @@ def list_cli(
             v.bundle_version,
             f"{judged[1]:.3f} ({judged[0]})" if judged else "",
             v.tags.get("gate", ""),
-            *(v.tags.get(f"{what}_at", "")[:16] for what in ("promoted", "rolled_back")),
+            *(v.tags.get(f"{what}_at", "")[:10] for what in ("promoted", "rolled_back")),
         )
     console().print(table)
 

@@ -17,8 +17,12 @@ def console() -> Console:
     return shown if shown.is_terminal else Console(highlight=False, width=max(WIDTH, shown.width))
 
 
-def print_coverage(rows: Sequence[dict[str, Any]], *, title: str) -> None:
+def print_coverage(
+    rows: Sequence[dict[str, Any]], *, title: str, stalking_share: float | None = None
+) -> None:
     """The share referred against the error kept, as more is referred."""
+    if stalking_share is not None:
+        title += f", for files with {stalking_share:.1%} stalking"
     table = Table(
         "refer between",
         "referred",

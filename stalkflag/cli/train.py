@@ -139,6 +139,8 @@ def train_cli(
         raise InputError("--model goes with --recalibrate; training starts from no weights.")
     if prevalence is not None and prevalence_from is not None:
         raise InputError("Give --prevalence or --prevalence-from, not both.")
+    if output is not None and output.exists() and not output.is_dir():
+        raise InputError(f"{output} is a file: name a folder for the bundle.")
     from stalkflag.training import needs_extra
 
     needs_extra("Training")
@@ -202,8 +204,9 @@ def _print(outcome: Outcome) -> None:
         f"behavioural suite: {sum(behaviour.right.values())} of {len(behaviour.right)} pairs right"
     )
     name, found = next(iter(outcome.measured.items()))
-    print_coverage(found.coverage, title=name)
     info = outcome.model.info
+    share = info.get("prevalence", {}).get("stalking")
+    print_coverage(found.coverage, title=name, stalking_share=share)
     for bound, threshold, says in (
         ("most_missed", "refer_stalking_from", "missed stalking among what is kept as another"),
         ("most_false", "refer_stalking_to", "false suggestions among what is kept as stalking"),

@@ -134,7 +134,7 @@ def learning_curve_picture(rows: Sequence[dict[str, Any]], *, title: str) -> Fig
     sizes = [row["narratives"] for row in rows]
     for name, mark in (("macro_f1", "o"), ("stalking_recall", "s")):
         values = [row[name] for row in rows]
-        low, high = zip(*(row[f"{name}_interval"] for row in rows), strict=True)
+        low, high = ([row[f"{name}_{end}"] for row in rows] for end in ("low", "high"))
         axes.plot(sizes, values, marker=mark, label=name.replace("_", " "))
         axes.fill_between(sizes, low, high, alpha=0.2)
     axes.set_xscale("log")

@@ -43,16 +43,16 @@ _TWENTIETHS = np.arange(1, CANDIDATES) / CANDIDATES
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What stays with the suggestion: how many, how many of them wrongly, and the exact limit."""
+    """What stays with the suggestion: how many, how many of them wrongly, and the exact limit.
+
+    ``share`` is the wrong share in the files meant, which may hold more or less stalking than the
+    narratives counted.
+    """
 
     narratives: int
     wrong: int
+    share: float
     at_most: float
-
-    @property
-    def share(self) -> float:
-        """The share that is wrong; 0 of none."""
-        return self.wrong / self.narratives if self.narratives else 0.0
 
 
 def binomial_upper(hits: int, of: int, confidence: float) -> float:
@@ -162,6 +162,8 @@ def coverage_table(
 
     Each row refers what lies between its level and the level's complement, beside what is referred
     for other reasons. Limits are 95 % upper limits of that row alone; one narrative a case counts.
+    With ``stalking_share``, shares of missed and false are those of files with that much stalking;
+    what is referred and wrong in all stays as counted.
     """
     rows = _Rows.of(predictions, stalking_share)
     table = []
@@ -243,4 +245,9 @@ class _Rows:
         confidence: float,
     ) -> Kept:
         limit = share_limit(kept, bad, confidence=confidence, bad_share=bad_share)
-        return Kept(int(kept.sum()), int((kept & bad).sum()), limit)
+        of_bad, of_good = float((kept & bad).sum()), float((kept & ~bad).sum())
+        if bad_share is not None:
+            of_bad *= bad_share / max(int(bad.sum()), 1)
+            of_good *= (1 - bad_share) / max(int((~bad).sum()), 1)
+        share = of_bad / (of_bad + of_good) if of_bad else 0.0
+        return Kept(int(kept.sum()), int((kept & bad).sum()), share, limit)

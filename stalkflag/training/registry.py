@@ -19,6 +19,7 @@ from typing import Any
 from stalkflag.assessor import bundle_folder
 from stalkflag.errors import InputError, ModelError
 from stalkflag.model import BUNDLE_FILES, load_model
+from stalkflag.training.folders import new_folder
 from stalkflag.training.gate import Gate
 from stalkflag.training.store import CHALLENGER, CHAMPION, REGISTERED, client_ready, quiet
 
@@ -217,21 +218,14 @@ def export(ref: str, folder: Path) -> None:
     InputError
         If the folder holds something already.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} holds something already: choose a new folder.")
     uri = model_ref(ref)
     source = bundle_folder(uri)
     load_model(source)
-    aside = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    for name in BUNDLE_FILES:
-        shutil.copyfile(source / name, aside / name)
-    if uri.startswith(f"models:/{REGISTERED}"):
-        (aside / "model-card.md").write_text(find_version(uri).card, encoding="utf-8")
-    if folder.exists():
-        folder.rmdir()
-    aside.rename(folder)
+    with new_folder(folder) as aside:
+        for name in BUNDLE_FILES:
+            shutil.copyfile(source / name, aside / name)
+        if uri.startswith(f"models:/{REGISTERED}"):
+            (aside / "model-card.md").write_text(find_version(uri).card, encoding="utf-8")
 
 
 _REGISTERED = re.compile(rf"\d+|{CHAMPION}|{CHALLENGER}")

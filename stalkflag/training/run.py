@@ -173,6 +173,7 @@ def recalibrate_model(
     pairs = load_pairs(plan.pairs or shipped_pairs())
     own = _read_own(plan)
     learn, measured = in_splits(own.records)
+    _some(learn, measured)
     base = load(ref)
     thresholds = {
         name: value
@@ -191,9 +192,8 @@ def recalibrate_model(
     found = recalibrate(before, learn, seed=plan.settings.seed)
     said = (
         f"log loss {found.log_loss[0]:.3f} before and {found.log_loss[1]:.3f} after on held-out "
-        f"cases (95 % interval of the gain {found.gain_interval[0]:.3f} to "
-        f"{found.gain_interval[1]:.3f}), calibration error {found.calibration_error[0]:.3f} and "
-        f"{found.calibration_error[1]:.3f}"
+        f"cases (a gain of {found.gain[0]:.3f}, with 95 % confidence above {found.gain[1]:.3f}), "
+        f"calibration error {found.calibration_error[0]:.3f} and {found.calibration_error[1]:.3f}"
     )
     if not found.helps:
         raise InputError(
@@ -227,7 +227,11 @@ def recalibrate_model(
     model, held_out = _promise(model, learn, judged, settings=plan.settings, share=share)
     return _finish(
         model,
-        config={**_config(plan, plan.settings), "recalibrated_from": ref},
+        config={
+            **_config(plan, plan.settings),
+            "start": "recalibrated",
+            "recalibrated_from": ref,
+        },
         pairs=pairs,
         held_out={"own_held_out": held_out},
         measured=measured,
@@ -262,8 +266,8 @@ def _chosen(
             learn = []
         learn = [*corpus, *learn]
         measured["corpus_test"] = corpus_splits["test"]
-    elif not learn:
-        raise InputError("There is no case to train on: give labelled files, or --start shipped.")
+    else:
+        _some(learn, measured)
     notes = []
     most = plan.settings.most_records
     if len(learn) > most:
@@ -275,6 +279,16 @@ def _chosen(
         learn = drawn
     _check_taught(learn)
     return learn, measured, notes
+
+
+def _some(learn: Sequence[Record], measured: dict[str, list[Record]]) -> None:
+    if not learn and measured:
+        raise InputError(
+            f"All cases are of the split {' and '.join(measured)}, which is measured and not "
+            "trained on: give others too, or call the file something else."
+        )
+    if not learn:
+        raise InputError("There is no case to train on: give labelled files, or --start shipped.")
 
 
 def _check_taught(records: Sequence[Record]) -> None:
@@ -301,7 +315,7 @@ def _asked_shares(
     plan: Plan, model: Model, old: NDArray[np.float64], progress: Progress
 ) -> NDArray[np.float64] | None:
     if plan.prevalence_from is not None:
-        texts = [text for _, text in read_texts([plan.prevalence_from])]
+        texts = [text for _, text in read_texts([plan.prevalence_from]) if text]
         step = -(-len(texts) // ENOUGH_TO_ESTIMATE)
         scores = _scores(Assessor(model), texts[::step], progress)
         said = np.array([[one.label[label] for label in LABELS] for one in scores])
@@ -408,7 +422,7 @@ def measure_on(
     assessments = []
     for number, assessment in enumerate(assessor.assess_many(r.text for r in records)):
         if number % 200 == 0:
-            progress(f"measuring on {name}: {number:,} of {len(records):,}")
+            progress(f"measuring {name}: {number:,} of {len(records):,}")
         assessments.append(assessment)
     predictions = Predictions.of(records, assessments)
     coverage = coverage_table(predictions, stalking_share=share)

@@ -173,15 +173,21 @@ def _open_table(path: Path, text_column: str | None) -> OpenedTable:
 def read_texts(
     given: Iterable[str | Path], *, text_column: str | None = None
 ) -> Iterator[tuple[str, str]]:
-    """The name and the text of each unlabelled narrative; rows without a text are passed over."""
+    """The name and the text of each unlabelled narrative; the text is empty where there is none.
+
+    Raises
+    ------
+    InputError
+        If a file holds no narrative at all.
+    """
     for source in find_files(given):
         found = False
         for row in read_rows(source, text_column=text_column):
             text = row.value(text_column, *TEXT_COLUMNS)
-            if isinstance(text, str) and text.strip():
-                found = True
-                name = row.value(None, "id")
-                yield row.name if name in (None, "") else str(name), text
+            text = text if isinstance(text, str) and text.strip() else ""
+            found = found or bool(text)
+            name = row.value(None, "id")
+            yield row.name if name in (None, "") else str(name), text
         if not found:
             raise InputError(
                 f"{source.path} holds no narrative: name its column with --text-column."
