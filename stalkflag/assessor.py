@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from spacy.language import Language
 
 from stalkflag.assessment import Assessment, ModelInfo
@@ -12,7 +14,7 @@ from stalkflag.decision import decide
 from stalkflag.errors import ModelError
 from stalkflag.features import WordFeatures
 from stalkflag.law import load_profile
-from stalkflag.model import BUNDLED, Model, load_model
+from stalkflag.model import BUNDLED, Model, Scores, load_model
 from stalkflag.reading import Reader, Reading
 
 
@@ -64,6 +66,17 @@ class Assessor:
         for reading in self._reader.read(texts):
             yield self._decide(reading, None if names is None else next(names))
 
+    def scores(self, texts: Iterable[str]) -> Iterator[Scores]:
+        """What the model alone says of each narrative, unrounded, before anything is decided."""
+        for reading in self._reader.read(texts):
+            yield self.model.score(reading, self._words)
+
+    def vectors(self, texts: Iterable[str]) -> NDArray[np.float32]:
+        """The mean sentence vector of each narrative, shape ``(texts, encoder.SIZE)``."""
+        return np.array(
+            [self._words.read(reading).whole()[1] for reading in self._reader.read(texts)]
+        )
+
     def _decide(self, reading: Reading, id: str | None) -> Assessment:
         return decide(
             reading,
@@ -93,14 +106,15 @@ def load(ref: str | Path = "bundled", *, profile: str = "england-wales") -> Asse
     MissingExtra
         If an MLflow URI is given and MLflow is not installed.
     """
-    return Assessor(load_model(_bundle_folder(str(ref))), profile=profile)
+    return Assessor(load_model(bundle_folder(str(ref))), profile=profile)
 
 
-def _bundle_folder(ref: str) -> Path:
+def bundle_folder(ref: str) -> Path:
+    """The folder in which the bundle of a model reference lies; see :func:`load`."""
     if ref == "bundled":
         return BUNDLED
     if ":/" in ref and not Path(ref).exists():
-        from stalkflag.training.tracking import bundle_from_uri
+        from stalkflag.training.store import bundle_from_uri
 
         return bundle_from_uri(ref)
     folder = Path(ref)

@@ -65,6 +65,10 @@ def decide(
         present=present,
         relationship=relationship.value,
         refer_below=thresholds["refer_below"],
+        doubtful=(
+            thresholds.get("refer_stalking_from", 1.0),
+            thresholds.get("refer_stalking_to", 0.0),
+        ),
         by_category=by_category,
     )
     acts = _acts(reading, scores, thresholds)
@@ -212,6 +216,7 @@ def _refer_reasons(
     present: set[str],
     relationship: str,
     refer_below: float,
+    doubtful: tuple[float, float],
     by_category: dict[str, list[Finding]],
 ) -> list[str]:
     reasons = list(reading.doubts)
@@ -220,6 +225,11 @@ def _refer_reasons(
     ranked = sorted(scores.label.items(), key=lambda item: -item[1])
     if ranked[0][1] < refer_below:
         reasons.append(f"The words are close between {ranked[0][0]} and {ranked[1][0]}.")
+    # Chosen in training to keep a stated bound: see stalkflag.training.referral.
+    elif suggestion != "stalking" and scores.label["stalking"] >= doubtful[0]:
+        reasons.append("Stalking cannot be set aside with the certainty asked for.")
+    elif suggestion == "stalking" and scores.label["stalking"] < doubtful[1]:
+        reasons.append("Stalking is suggested with less than the certainty asked for.")
     if suggestion != "neither" and "repeated" not in present:
         reasons.append(f"It reads like {suggestion}, but only one occasion was found.")
     if suggestion != "neither" and "unwanted" not in present:

@@ -11,6 +11,8 @@ from stalkflag import __version__
 from stalkflag.cli.check import check_cli
 from stalkflag.cli.data import data_app
 from stalkflag.cli.evaluate import evaluate_cli
+from stalkflag.cli.learning_curve import learning_curve_cli
+from stalkflag.cli.models import models_app
 from stalkflag.cli.rules import rules_app
 from stalkflag.cli.score import score_cli
 from stalkflag.cli.train import train_cli
@@ -29,8 +31,10 @@ app.command("check")(check_cli)
 app.command("score")(score_cli)
 app.command("train")(train_cli)
 app.command("evaluate")(evaluate_cli)
+app.command("learning-curve")(learning_curve_cli)
 app.add_typer(rules_app, name="rules")
 app.add_typer(data_app, name="data")
+app.add_typer(models_app, name="models")
 
 
 def _version(wanted: bool) -> None:
