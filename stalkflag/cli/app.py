@@ -11,6 +11,7 @@ from stalkflag import __version__
 from stalkflag.cli.check import check_cli
 from stalkflag.cli.data import data_app
 from stalkflag.cli.evaluate import evaluate_cli
+from stalkflag.cli.law import law_app
 from stalkflag.cli.rules import rules_app
 from stalkflag.cli.score import score_cli
 from stalkflag.cli.train import train_cli
@@ -31,6 +32,7 @@ app.command("train")(train_cli)
 app.command("evaluate")(evaluate_cli)
 app.add_typer(rules_app, name="rules")
 app.add_typer(data_app, name="data")
+app.add_typer(law_app, name="law")
 
 
 def _version(wanted: bool) -> None:
