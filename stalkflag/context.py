@@ -39,7 +39,7 @@ _PRIORITY = (
     "feared",
 )
 _ALL = frozenset(BECAUSE)
-_OVERLAPPING = frozenset({"official", "other_person", "denied"})
+_OVERLAPPING = frozenset({"official", "other_person", "denied", "general"})
 """Axes whose cues may share words with what they set aside ("SUSP DENIES LOITERING O/S"). A
 negation may not: "did not stop" is evidence in itself."""
 
@@ -192,6 +192,8 @@ def _deciding_cue(match: Match, cues: list[Cue]) -> Cue | None:
     for cue in cues:
         if cue.axis not in applies or not _reaches(cue, match):
             continue
+        if cue.rule.shows and not set(cue.rule.shows) & set(match.rule.shows):
+            continue  # a cue that names indicators speaks of them only
         if best is None or _PRIORITY.index(cue.axis) < _PRIORITY.index(best.axis):
             best = cue
     return best
