@@ -10,6 +10,7 @@ import typer
 from stalkflag import __version__
 from stalkflag.cli.check import check_cli
 from stalkflag.cli.data import data_app
+from stalkflag.cli.desk import desk_cli
 from stalkflag.cli.evaluate import evaluate_cli
 from stalkflag.cli.rules import rules_app
 from stalkflag.cli.score import score_cli
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command("check")(check_cli)
 app.command("score")(score_cli)
+app.command("desk")(desk_cli)
 app.command("train")(train_cli)
 app.command("evaluate")(evaluate_cli)
 app.add_typer(rules_app, name="rules")
