@@ -90,7 +90,7 @@ async def read_form(request: Request) -> Filled:
         reference=_line(form, "reference"),
         asked=tuple(dict.fromkeys(str(item)[:500] for item in form.getlist("asked")))[:50],
         choice=_line(form, "choice"),
-        reason=tidy(_string(form, "reason")).strip()[:LONGEST_REASON],
+        reason=tidy(_string(form, "reason")).strip(),
         token=_line(form, "token"),
         **({"ticket": ticket} if ticket.isalnum() and len(ticket) == 32 else {}),
     )

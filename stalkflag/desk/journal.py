@@ -52,6 +52,8 @@ class Journal:
     def __init__(self, path: Path, *, chained: bool = False) -> None:
         self.path = path
         self._chained = chained
+        if not path.parent.is_dir():
+            raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
         self._threads = threading.Lock()
         self._lock = FileLock(f"{path}.lock", timeout=10, mode=0o600)
         try:
@@ -86,7 +88,7 @@ class Journal:
     def _append(self, record: dict[str, Any]) -> None:
         if self._chained:
             record = {**record, "previous": _line_hash(_last_line(self.path))}
-        line = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+        line = json.dumps(record).encode() + b"\n"
         file = self._open()
         try:
             size = os.fstat(file).st_size

@@ -124,7 +124,7 @@ def segments(text: str, assessment: Assessment) -> list[Segment]:
         )
     return [
         replace(one, ends=tuple(kind for kind in _kinds(one) if kind not in _kinds(then)))
-        for one, then in zip(found, [*found[1:], Segment("")], strict=True)
+        for one, then in zip(found, [*found, Segment("")][1:], strict=True)
     ]
 
 

@@ -7,11 +7,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from stalkflag.assessment import ACTS, INDICATORS, LABELS, RELATIONSHIPS
 from stalkflag.errors import InputError
+from stalkflag.training.decided import is_decisions, labelled
 
 REGISTERS: tuple[str, ...] = (
     "police_report",
@@ -87,7 +89,15 @@ def read_records(sources: Iterable[Path]) -> list[Record]:
 
 def _read_file(path: Path) -> Iterator[Record]:
     split = path.stem if path.stem in SPLITS else None
-    for number, line in read_lines(path):
+    lines = read_lines(path)
+    first = next(lines, None)
+    if first is None:
+        return
+    if is_decisions(first[1]):
+        for number, plain in labelled(path, chain((first,), lines)):
+            yield _record(plain, split=split, where=f"{path}:{number}")
+        return
+    for number, line in chain((first,), lines):
         try:
             plain = json.loads(line)
         except ValueError:
