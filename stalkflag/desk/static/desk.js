@@ -91,7 +91,9 @@ async function send(form, button, { auto = false } = {}) {
     return;
   }
   if (page.querySelector("#list-title")) {
-    $("main").replaceChildren(...page.querySelector("main").childNodes);
+    for (const part of [".skips", "main"]) {
+      document.querySelector(part).replaceChildren(...page.querySelector(part).childNodes);
+    }
     document.title = page.title;
     sent = null;
     $("list-title").focus();
@@ -106,7 +108,7 @@ async function send(form, button, { auto = false } = {}) {
     $("file").value = "";
   }
   put(page);
-  sent = page.querySelector("#announcement") ? (data.get("file")?.size ? $("text").value : text) : null;
+  sent = !$("announcement") ? null : data.get("file")?.size ? $("text").value : text;
   document.querySelector(`[data-pin="${pinned}"]`)?.setAttribute("aria-pressed", "true");
   mark_stale();
   const wrong = document.querySelector("#alerts .bad a[href]");
