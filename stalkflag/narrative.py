@@ -29,6 +29,16 @@ _LOOKALIKES = str.maketrans(
     "аеорсухіјѕԁһӏАВЕКМНОРСТУХІЈЅοαερτυνικΑΒΕΖΗΙΚΜΝΟΡΤΥΧ‘’ʼ＇“”–—‐‑",
     "aeopcyxijsdhlABEKMHOPCTYXIJSoaeptuvikABEZHIKMNOPTYX''''\"\"----",
 )
+HIDDEN = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e"
+    r"\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f]|\r(?!\n)|(?<=\w)\u200d|\u200d(?=\w)"
+)
+"""A character that a reader does not see, or that reorders or overwrites what is seen.
+
+Line ends and tabs are none, nor is the joiner within an emoji.
+"""
+
 _STRETCHED = re.compile(r"([a-z])\1{2,}")
 
 
@@ -75,6 +85,20 @@ def plain_word(word: str) -> str:
         word = unicodedata.normalize("NFKC", word.translate(_INVISIBLE)).translate(_LOOKALIKES)
     word = word.lower()
     return _STRETCHED.sub(r"\1\1", word)
+
+
+def visible(text: str) -> str:
+    """The text with each hidden character shown as its number.
+
+    >>> visible("foll\\u200bowed \\x1b[2J"), visible("\\u202egnp")
+    ('foll[U+200B]owed [U+001B][2J', '[U+202E]gnp')
+    """
+    return HIDDEN.sub(lambda found: hidden_name(found[0]), text)
+
+
+def hidden_name(character: str) -> str:
+    """How a hidden character is shown: its number, as in ``[U+200B]``."""
+    return f"[U+{ord(character):04X}]"
 
 
 def doubts(text: str, *, words: int, alphabetic: int, known: int) -> list[str]:

@@ -10,6 +10,7 @@ import typer
 from stalkflag import __version__
 from stalkflag.cli.check import check_cli
 from stalkflag.cli.data import data_app
+from stalkflag.cli.desk import desk_cli
 from stalkflag.cli.evaluate import evaluate_cli
 from stalkflag.cli.law import law_app
 from stalkflag.cli.learning_curve import learning_curve_cli
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command("check")(check_cli)
 app.command("score")(score_cli)
+app.command("desk")(desk_cli)
 app.command("train")(train_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("learning-curve")(learning_curve_cli)

@@ -1,0 +1,155 @@
+"""Narratives are read in processes of their own, so that the page answers while they are read.
+
+An assessor is bound to the processor and is not safe to share between threads; here each process
+has one and reads one narrative at a time, so requests cannot mix.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AsyncExitStack, contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+from stalkflag.assessment import Assessment, ModelInfo
+from stalkflag.errors import ModelError
+
+if TYPE_CHECKING:
+    from stalkflag.assessor import Assessor
+
+LONG = 20_000
+"""Characters above which a narrative takes so long that only one such is read at a time."""
+
+MOST_WAITING = 200
+"""Narratives waiting to be read, beyond which a request is turned away at once."""
+
+
+class Busy(Exception):
+    """More narratives are waiting than can be read in a reasonable time."""
+
+
+class AssessorPool:
+    """Processes that each hold an assessor for the same model.
+
+    Parameters
+    ----------
+    model
+        A model reference, as for :func:`stalkflag.load`.
+    workers
+        How many processes; each takes about 300 MB.
+    """
+
+    def __init__(self, model: str, *, workers: int = 2) -> None:
+        self._model = model
+        self._workers = workers
+        self._executor = self._new()
+        self._waiting = 0
+        self._one_long = asyncio.Semaphore(1)
+
+    def start(self) -> ModelInfo:
+        """Load the model in every process and say which it is.
+
+        Raises
+        ------
+        ModelError
+            If the model cannot be loaded.
+        """
+        ready = [self._executor.submit(_load, self._model) for _ in range(self._workers)]
+        try:
+            found = [future.result() for future in ready]
+        except BrokenProcessPool:
+            raise ModelError(
+                "The model could not be loaded: there may be too little memory; "
+                "try --workers 1 or close other programs."
+            ) from None
+        if isinstance(found[0], str):
+            raise ModelError(found[0])
+        return found[0]
+
+    async def assess(self, text: str, *, id: str | None = None) -> Assessment:
+        """Assess one narrative; many may be awaited at once.
+
+        Raises
+        ------
+        Busy
+            If too many narratives are waiting already.
+        """
+        with self._place():
+            async with AsyncExitStack() as stack:
+                if len(text) > LONG:
+                    await stack.enter_async_context(self._one_long)
+                try:
+                    return await asyncio.wrap_future(self._submit(text, id))
+                except BrokenProcessPool:
+                    # A process was ended from outside, by the system's memory guard for one.
+                    return await asyncio.wrap_future(self._submit(text, id))
+
+    def close(self) -> None:
+        """End the processes."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if self._waiting >= MOST_WAITING:
+            raise Busy
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    def _submit(self, text: str, id: str | None) -> Future[Assessment]:
+        try:
+            return self._executor.submit(_assess, self._model, text, id)
+        except BrokenProcessPool:
+            self._executor.shutdown(wait=False)
+            self._executor = self._new()
+            return self._executor.submit(_assess, self._model, text, id)
+
+    def _new(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            self._workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_follow_parent,
+        )
+
+
+def _follow_parent() -> None:
+    """Leave Ctrl+C to the server, and end when the server has ended, however it did."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+@cache
+def _assessor(model: str) -> Assessor:
+    from stalkflag.assessor import load
+
+    return load(model)
+
+
+def _load(model: str) -> ModelInfo | str:
+    """Load and try out the model; an error comes back as its message."""
+    from stalkflag.errors import StalkflagError
+
+    try:
+        return _assessor(model).assess("He rang her again and again after she said no.").model
+    except StalkflagError as error:
+        return str(error)
+
+
+def _assess(model: str, text: str, id: str | None) -> Assessment:
+    return _assessor(model).assess(text, id=id)
