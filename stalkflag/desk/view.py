@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from stalkflag.assessment import INDICATORS, LABELS, Assessment
+from stalkflag.assessment import INDICATORS, LABELS, Assessment, PointToProve
 from stalkflag.desk.marked import ASIDE, Segment, segments
 from stalkflag.desk.what_if import Tried
 from stalkflag.law import Profile
@@ -42,6 +42,7 @@ _LAID_OUT = {
     *("schema", "id", "suggestion", "refer", "refer_reasons", "probabilities", "indicators"),
     *("acts", "course_of_conduct", "relationship", "impact", "orders", "risk_cues"),
     *("counter_evidence", "reasons", "missing", "model", "prompts", "not_found"),
+    *("danger", "points_to_prove", "neighbouring_offences", "directions", "law"),
 }
 """Fields of an assessment that the page has a place for; others are shown as they are."""
 
@@ -166,12 +167,18 @@ class Shown:
     @property
     def danger(self) -> str | None:
         """The prompt that comes before everything else, where the words suggest danger now."""
-        prompt = self.profile.prompts["danger"]
-        return prompt if prompt in self.assessment.prompts else None
+        return self.assessment.danger.says if self.assessment.danger else None
 
     @property
     def prompts(self) -> list[str]:
-        return [p for p in self.assessment.prompts if p != self.profile.prompts["danger"]]
+        return [p for p in self.assessment.prompts if p != self.danger]
+
+    @property
+    def points(self) -> tuple[PointToProve, ...]:
+        """What must be proved, where the text gives cause to ask for it."""
+        points = self.assessment.points_to_prove
+        cause = any(point.status == "shown" for point in points)
+        return points if cause or self.assessment.suggestion != "neither" else ()
 
     @property
     def hidden_characters(self) -> int:
@@ -180,9 +187,10 @@ class Shown:
     @property
     def acts(self) -> list[tuple[str, list[Quotation]]]:
         """Each act with its provision, in the Act's order, and the words that show it."""
+        law = {act.id: f"{act.says} ({act.provision})" for act in self.profile.acts}
         return [
             (
-                self.profile.acts[name],
+                law[name],
                 [
                     Quotation(act.start, act.end, act.text, "")
                     for act in self.assessment.acts
