@@ -25,6 +25,11 @@ SECOND_READER = "second-reader.jsonl"
 SETTLED = "settled.jsonl"
 """Beside a corpus: for each record that was changed when readers were compared, its first labels."""
 
+REREAD = "reread.jsonl"
+"""Beside a corpus: later blind readings of *obsessive* and of the acts, by readers 3 and 4."""
+
+COMPANIONS: tuple[str, ...] = (SECOND_READER, SETTLED, REREAD)
+
 ROWS_AT_A_TIME = 1000
 
 
@@ -105,7 +110,7 @@ def find_files(given: Iterable[str | Path]) -> list[Source]:
             inside = sorted(
                 p
                 for p in path.iterdir()
-                if p.suffix.lower() in SUFFIXES and p.name not in (SECOND_READER, SETTLED)
+                if p.suffix.lower() in SUFFIXES and p.name not in COMPANIONS
             )
             if not inside:
                 raise InputError(f"{path} holds no file ending in {', '.join(SUFFIXES)}.")
