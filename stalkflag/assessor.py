@@ -93,10 +93,11 @@ def load(ref: str | Path = "bundled", *, profile: str = "england-wales") -> Asse
     MissingExtra
         If an MLflow URI is given and MLflow is not installed.
     """
-    return Assessor(load_model(_bundle_folder(str(ref))), profile=profile)
+    return Assessor(load_model(bundle_folder(str(ref))), profile=profile)
 
 
-def _bundle_folder(ref: str) -> Path:
+def bundle_folder(ref: str) -> Path:
+    """The folder in which the bundle of a model reference lies; see :func:`load`."""
     if ref == "bundled":
         return BUNDLED
     if ":/" in ref and not Path(ref).exists():
