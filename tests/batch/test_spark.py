@@ -81,7 +81,7 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             )
         ]
         try:
-            for _ in range(600):
+            for _ in range(1800):
                 if (folder / "log").read_text().count("Successfully registered with master") == 2:
                     break
                 time.sleep(0.1)
