@@ -20,7 +20,7 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -242,6 +242,13 @@ _TAGS: dict[type, str] = {
     decimal.Decimal: "decimal",
     bytes: "bytes",
 }
+_READ: dict[str, Callable[[str], Any]] = {
+    "datetime": datetime.datetime.fromisoformat,
+    "date": datetime.date.fromisoformat,
+    "time": datetime.time.fromisoformat,
+    "decimal": decimal.Decimal,
+    "bytes": base64.b64decode,
+}
 _MARK = "\x00type"
 """A key that no column is called."""
 
@@ -259,16 +266,9 @@ def _tag(value: Any) -> Any:
 
 
 def _untag(plain: dict[str, Any]) -> Any:
-    name = plain.get(_MARK)
-    if name is None:
+    if _MARK not in plain:
         return plain
-    value = plain[""]
-    if name == "datetime":
-        return datetime.datetime.fromisoformat(value)
-    if name == "date":
-        return datetime.date.fromisoformat(value)
-    if name == "time":
-        return datetime.time.fromisoformat(value)
-    if name == "decimal":
-        return decimal.Decimal(value)
-    return base64.b64decode(value)
+    try:
+        return _READ[plain[_MARK]](plain[""])
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return plain  # an object of the input that looks like a tag

@@ -13,6 +13,10 @@ from stalkflag.batch.streams import DAMAGED, cut_off, scan
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+DEEPEST = 100
+"""Objects and lists in each other. Deeper ones are read by some programs and not by others."""
+
+
 class JsonLinesTable:
     """A file with one JSON object a line; its columns are the names that any line uses."""
 
@@ -47,6 +51,8 @@ def _read(line: str) -> dict[str, Any] | str:
         plain = json.loads(line)
     except (ValueError, RecursionError):
         return "the line is not JSON"
+    if line.count("{") + line.count("[") > DEEPEST and _is_deep(plain):
+        return f"the line nests more than {DEEPEST} objects in each other"
     if not isinstance(plain, dict):
         return "the line is not a JSON object"
     row: dict[str, Any] = plain
@@ -56,3 +62,13 @@ def _read(line: str) -> dict[str, Any] | str:
         if _SURROGATE.search(whole):
             row = json.loads(_SURROGATE.sub("\ufffd", whole))
     return row
+
+
+def _is_deep(plain: Any) -> bool:
+    layer = [plain]
+    for _ in range(DEEPEST):
+        inner = [list(one.values()) if isinstance(one, dict) else one for one in layer]
+        layer = [x for one in inner for x in one if isinstance(x, (dict, list))]
+        if not layer:
+            return False
+    return True

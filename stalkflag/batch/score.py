@@ -133,6 +133,7 @@ def score_files(
         with Journal(partial, about, resume=resume) as journal:
             tally = Tally(resumed=journal.rows)
             if not journal.complete:
+                progress("Assessing", journal.rows, total)
                 rows = chain.from_iterable(source.rows() for source in sources)
                 chunks = _chunks(islice(rows, journal.rows, None))
                 with Crew(workers, model=str(bundle), nested=nested) as crew:

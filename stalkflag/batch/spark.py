@@ -153,6 +153,11 @@ def _place(output: str) -> Place:
     if not folder.parent.is_dir():
         raise InputError(f"{output} cannot be written: there is no folder {folder.parent}.")
     aside = folder.with_name(folder.name + ".partial")
+    if aside.is_file():
+        raise InputError(
+            f"{aside} holds an unfinished run of --engine local: continue it there with --resume, "
+            "or delete that file."
+        )
     shutil.rmtree(aside, ignore_errors=True)
     return Place(_uri(aside), aside, folder)
 

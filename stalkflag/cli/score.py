@@ -168,6 +168,7 @@ def _progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        TaskID,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
@@ -182,13 +183,13 @@ def _progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
         TimeRemainingColumn(),
         console=console,
     ) as bars:
-        tasks = {"Assessing": bars.add_task("Assessing", total=None, rate="")}
+        tasks: dict[str, TaskID] = {}
 
         def advance(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 for task in tasks.values():
                     bars.update(task, total=bars.tasks[task].completed)
-                tasks[what] = bars.add_task(what, rate="")
+                tasks[what] = bars.add_task(what, completed=done, rate="")
             speed = bars.tasks[tasks[what]].speed
             rate = f"{speed:,.0f} a second" if speed else ""
             bars.update(tasks[what], completed=done, total=max(done, total), rate=rate)
