@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stalkflag.batch.reading import TEXT_COLUMNS, Rejected, open_source
+from stalkflag.batch.reading import TEXT_COLUMNS, Rejected, open_sources
 from stalkflag.batch.reading import Source as OpenedTable
 from stalkflag.errors import InputError, MissingExtra
 
@@ -165,12 +165,12 @@ def read_rows(source: Source, *, text_column: str | None = None) -> Iterator[Raw
 
 def _open_table(path: Path, text_column: str | None) -> OpenedTable:
     try:
-        return open_source(path, text_column=text_column)
+        return open_sources(path, text_column=text_column)[0]
     except InputError as error:
         if text_column is None:
             raise
         try:
-            return open_source(path)
+            return open_sources(path)[0]
         except InputError:
             raise error from None
 
