@@ -73,7 +73,7 @@ def desk_cli(
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=0, max=64, help="Processes that read, 300 MB each; 0 for up to two.")
+        int, typer.Option(min=0, max=64, help="Processes that read, 200 MB each; 0 for up to two.")
     ] = 0,
     open: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     model: Annotated[

@@ -43,7 +43,7 @@ class AssessorPool:
     model
         A model reference, as for :func:`stalkflag.load`.
     workers
-        How many processes; each takes about 300 MB.
+        How many processes; each takes about 200 MB.
     """
 
     def __init__(self, model: str, *, workers: int = 2) -> None:
