@@ -38,6 +38,10 @@ RELATIONSHIPS: tuple[str, ...] = (
 )
 
 
+LEARNED = "learned"
+"""The rule name of evidence that the trained model, and no rule, points to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Words of the narrative that a rule or the trained model points to.
@@ -62,13 +66,14 @@ class SetAside(Evidence):
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """An act of s.2A(3) that the text shows."""
+    """An act that the text shows and the law names, such as one of s.2A(3)."""
 
     act: str
     start: int
     end: int
     text: str
     rule: str
+    provision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,67 @@ class Relationship:
     evidence: tuple[Evidence, ...] = ()
 
 
+PointStatus = Literal["shown", "not_shown", "to_ask"]
+"""Words bear on the point; they speak against it, or nothing leads to it; or it must be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointToProve:
+    """Something that must be proved for some offences, and the words that bear on it.
+
+    ``shown`` never means proved: that is for a person, on all the evidence.
+    """
+
+    point: str
+    prove: str
+    offences: tuple[str, ...]
+    status: PointStatus
+    evidence: tuple[Evidence, ...]
+    against: tuple[Evidence, ...]
+    ask: str | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbouringOffence:
+    """Another offence that the words may bear on, to be considered with the suggestion."""
+
+    offence: str
+    name: str
+    why: str
+    evidence: tuple[Evidence, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """Conduct by one of two people, where the text tells of conduct by both.
+
+    ``by`` is "suspect", "reporting person" (by their own words or as the other alleges) or "both".
+    """
+
+    by: str
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PresentDanger:
+    """Words that suggest danger now, and what is to be said first."""
+
+    says: str
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LawInfo:
+    """Which law profile was applied, and as of which day (when it was last checked, if none)."""
+
+    profile: str
+    name: str
+    sha256: str
+    on: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """Which model, rules and data produced an assessment."""
@@ -139,6 +205,11 @@ class Assessment:
     model: ModelInfo
     prompts: tuple[str, ...] = ()
     not_found: tuple[str, ...] = ()
+    danger: PresentDanger | None = None
+    points_to_prove: tuple[PointToProve, ...] = ()
+    neighbouring_offences: tuple[NeighbouringOffence, ...] = ()
+    directions: tuple[Direction, ...] = ()
+    law: LawInfo | None = None
     schema: str = field(default=SCHEMA)
 
     def to_dict(self) -> dict[str, Any]:
@@ -152,9 +223,9 @@ class Assessment:
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent)
 
     def shown_acts(self) -> tuple[str, ...]:
-        """The acts of s.2A(3) that the text shows, each once, in the Act's order."""
-        shown = {act.act for act in self.acts}
-        return tuple(act for act in ACTS if act in shown)
+        """The acts that the text shows, each once, in the order of s.2A(3), then any others."""
+        shown = dict.fromkeys(act.act for act in self.acts)
+        return (*(act for act in ACTS if act in shown), *(act for act in shown if act not in ACTS))
 
 
 def _plain(value: Any) -> Any:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from spacy.language import Language
 
 from stalkflag.assessment import Assessment, ModelInfo
 from stalkflag.decision import decide
 from stalkflag.errors import ModelError
 from stalkflag.features import WordFeatures
-from stalkflag.law import load_profile
-from stalkflag.model import BUNDLED, Model, load_model
+from stalkflag.law import DEFAULT, load_profile
+from stalkflag.law.applied import AppliedLaw
+from stalkflag.model import BUNDLED, Model, Scores, load_model
 from stalkflag.reading import Reader, Reading
 
 
@@ -27,9 +31,13 @@ class Assessor:
     'neither'
     """
 
-    def __init__(self, model: Model, *, profile: str = "england-wales") -> None:
+    MOST_DAYS = 512
+    """Days for which the law in force is kept at hand."""
+
+    def __init__(self, model: Model, *, law: str | Path = DEFAULT) -> None:
         self.model = model
-        self.profile = load_profile(profile)
+        self.profile = load_profile(law)
+        self._laws: dict[date | None, AppliedLaw] = {}
         self._reader = Reader(model.rules)
         self._words = WordFeatures(
             self._reader.nlp.vocab.strings,
@@ -52,30 +60,65 @@ class Assessor:
         """What the rules alone read in one narrative, before the model is asked."""
         return next(self._reader.read([text]))
 
-    def assess(self, text: str, *, id: str | None = None) -> Assessment:
-        """Assess one narrative; offsets in the result are into ``text`` exactly as given."""
-        return next(self.assess_many([text], ids=[id]))
+    def assess(self, text: str, *, id: str | None = None, on: date | None = None) -> Assessment:
+        """Assess one narrative; offsets in the result are into ``text`` exactly as given.
+
+        ``on`` is the day of the conduct, for the law in force then; without it, the law is that
+        of the day on which the profile was last checked.
+        """
+        return next(self.assess_many([text], ids=[id], on=[on]))
 
     def assess_many(
-        self, texts: Iterable[str], *, ids: Iterable[str | None] | None = None
+        self,
+        texts: Iterable[str],
+        *,
+        ids: Iterable[str | None] | None = None,
+        on: Iterable[date | None] | None = None,
     ) -> Iterator[Assessment]:
-        """Assess narratives one by one, in order, in constant memory."""
-        names = iter(ids) if ids is not None else None
-        for reading in self._reader.read(texts):
-            yield self._decide(reading, None if names is None else next(names))
+        """Assess narratives one by one, in order, in constant memory.
 
-    def _decide(self, reading: Reading, id: str | None) -> Assessment:
+        ``ids`` and ``on`` (see :meth:`assess`) hold one entry a narrative.
+        """
+        names = iter(ids) if ids is not None else None
+        days = iter(on) if on is not None else None
+        for reading in self._reader.read(texts):
+            yield self._decide(
+                reading,
+                None if names is None else next(names),
+                None if days is None else next(days),
+            )
+
+    def scores(self, texts: Iterable[str]) -> Iterator[Scores]:
+        """What the model alone says of each narrative, unrounded, before anything is decided."""
+        for reading in self._reader.read(texts):
+            yield self.model.score(reading, self._words)
+
+    def vectors(self, texts: Iterable[str]) -> NDArray[np.float32]:
+        """The mean sentence vector of each narrative, shape ``(texts, encoder.SIZE)``."""
+        return np.array(
+            [self._words.read(reading).whole()[1] for reading in self._reader.read(texts)]
+        )
+
+    def _decide(self, reading: Reading, id: str | None, day: date | None) -> Assessment:
         return decide(
             reading,
             self.model.score(reading, self._words),
             thresholds=self.model.thresholds,
-            profile=self.profile,
+            law=self._law(day),
             model=self._about,
             id=id,
         )
 
+    def _law(self, day: date | None) -> AppliedLaw:
+        law = self._laws.get(day)
+        if law is None:
+            if len(self._laws) >= self.MOST_DAYS:
+                self._laws.clear()
+            law = self._laws[day] = AppliedLaw(self.profile, self.model.rules, day=day)
+        return law
 
-def load(ref: str | Path = "bundled", *, profile: str = "england-wales") -> Assessor:
+
+def load(ref: str | Path = "bundled", *, law: str | Path = DEFAULT) -> Assessor:
     """An assessor for a model reference.
 
     Parameters
@@ -83,24 +126,28 @@ def load(ref: str | Path = "bundled", *, profile: str = "england-wales") -> Asse
     ref
         ``"bundled"`` (shipped with the package), a bundle folder, or an MLflow model URI such as
         ``"models:/stalkflag@champion"`` (needs the extra ``train``).
-    profile
-        Name of a law profile.
+    law
+        Name of a shipped law profile (``"england-wales"``, ``"scotland"``) or the path of one's
+        own profile file.
 
     Raises
     ------
     ModelError
         If the reference leads to no usable bundle.
+    InputError
+        If there is no such profile, or its file breaks the schema.
     MissingExtra
         If an MLflow URI is given and MLflow is not installed.
     """
-    return Assessor(load_model(_bundle_folder(str(ref))), profile=profile)
+    return Assessor(load_model(bundle_folder(str(ref))), law=law)
 
 
-def _bundle_folder(ref: str) -> Path:
+def bundle_folder(ref: str) -> Path:
+    """The folder in which the bundle of a model reference lies; see :func:`load`."""
     if ref == "bundled":
         return BUNDLED
     if ":/" in ref and not Path(ref).exists():
-        from stalkflag.training.tracking import bundle_from_uri
+        from stalkflag.training.store import bundle_from_uri
 
         return bundle_from_uri(ref)
     folder = Path(ref)

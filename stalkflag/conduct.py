@@ -29,7 +29,7 @@ _N = (
 )
 _UNIT = r"(?P<unit>days?|nights?|weeks?|wks?|fortnights?|months?|mths?|years?|yrs?|hours?|hrs?|minutes?|mins?)"
 _EVENT = (
-    r"(?:times|occasions?|incidents?|visits|nights|evenings|mornings|days|weekends|dates|episodes"
+    r"(?:times|tymes|occasions?|incidents?|visits|nights|evenings|mornings|days|weekends|dates|episodes"
     r"|instances)"
 )
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]*"
@@ -37,7 +37,19 @@ _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]*"
 _COUNTED = re.compile(
     rf"\b(?:on |at least |over |around |about |some )*{_N}[ -](?:different |separate |further |other |previous |more )?{_EVENT}\b"
 )
-_TIMES_X = re.compile(r"\bx ?(?P<n>\d{1,3})\b|\b(?P<m>\d{1,3}) ?x\b")
+_TIMES_X = re.compile(
+    r"(?<!bmw )(?<!vehicle, )(?<!\b4 )\bx ?(?P<n>\d{1,3})\b|\b(?P<m>\d{1,3}) ?x\b(?! ?\d)"
+)
+_SENT = re.compile(
+    r"\b(?P<n>several|numerous|multiple|countless|many) (?:[a-z-]+ )?"
+    r"(?:emails|e-mails|letters|calls|texts|messages|msgs|visits|notes|cards|gifts|parcels|voicemails)\b"
+)
+_DAILY = re.compile(
+    rf"\b(?:daily|nightly|(?:every|each) (?:single )?(?:day|night|morning|evening))"
+    rf" (?:for|over|in|during)(?: the)?(?: (?:past|last|previous|about|nearly|almost|around))* ?{_N} ?{_UNIT}\b"
+)
+_IN_MONTH = re.compile(rf"\bin (?P<month>{_MONTH})\b")
+_LOG_DAY = re.compile(r"\b(?P<day>mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6} ?:")
 _TWICE = re.compile(r"\b(?P<word>twice|thrice)\b")
 _ORDINAL = re.compile(
     r"\b(?P<n>second|third|fourth|fifth|sixth|seventh|eighth|tenth|2nd|3rd|4th|5th|6th) (?:time|occasion|incident|report|visit|call|letter|night)\b"
@@ -58,7 +70,8 @@ _DAY = re.compile(
     r"|then last week|last week|last month|this week|earlier this (?:week|month))\b"
 )
 _BURST = re.compile(
-    r"\b(?:in one (?:night|evening|sitting|go|hour|morning|day|afternoon)|in the space of (?:an hour|\w+ minutes)|one after another|within (?:an hour|minutes|\w+ minutes)|all in one)\b"
+    r"\b(?:in one (?:night|evening|sitting|go|hour|morning|day|afternoon)|in the space of (?:an hour|\w+ minutes)|one after another|within (?:an hour|minutes|\w+ minutes)|within (?:an?|one|two|three|four|five|six|\d{1,2}) (?:hours?|mins?)|all in (?:one|a minute|an hour)"
+    r"|(?:last night|that night|that evening|this evening|that day) only)\b"
 )
 
 
@@ -100,6 +113,20 @@ def read_conduct(text: str, repeated: Sequence[tuple[int, int]] = ()) -> Conduct
         if 2 <= number <= 200:
             counted = max(counted, number)
             note(match, f"{number} occasions")
+    for match in _SENT.finditer(low):
+        counted = max(counted, 3)
+        note(match, "3 occasions")
+    for match in _DAILY.finditer(low):
+        number = _number(match["n"]) * _DAYS_IN[match["unit"].rstrip("s")]
+        if number >= 2:
+            counted = max(counted, number)
+            note(match, f"{number} occasions, one a day")
+    for pattern, group in ((_IN_MONTH, "month"), (_LOG_DAY, "day")):
+        named = {match[group][:3]: match for match in pattern.finditer(low)}
+        if len(named) >= 2:
+            counted = max(counted, len(pattern.findall(low)) if group == "day" else len(named))
+            for match in named.values():
+                note(match, f"one of {len(named)} {group}s named")
     for match in _TWICE.finditer(low):
         number = 2 if match["word"] == "twice" else 3
         counted = max(counted, number)

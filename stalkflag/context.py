@@ -22,11 +22,13 @@ BECAUSE: dict[str, str] = {
     "other_person": "this is about other people or another time",
     "reporter": "the reporting person did this",
     "general": "this is advice, definition or general talk",
+    "look_alike": "these words mean something else here",
     "official": "police or another service did this",
 }
 """Why evidence is set aside, by axis, in words for the desk."""
 
 _PRIORITY = (
+    "look_alike",
     "general",
     "other_person",
     "official",
@@ -37,18 +39,26 @@ _PRIORITY = (
     "feared",
 )
 _ALL = frozenset(BECAUSE)
+_OVERLAPPING = frozenset({"official", "other_person", "denied", "general"})
+"""Axes whose cues may share words with what they set aside ("SUSP DENIES LOITERING O/S"). A
+negation may not: "did not stop" is evidence in itself."""
+
 _APPLIES: dict[str, frozenset[str]] = {
-    "impact": frozenset({"negated", "other_person", "general"}),
-    "boundary": frozenset({"negated", "hypothetical", "other_person", "general"}),
+    "impact": frozenset({"negated", "other_person", "general", "look_alike"}),
+    "boundary": frozenset({"negated", "hypothetical", "other_person", "general", "look_alike"}),
     "risk": _ALL - {"official"},
     "relationship": frozenset({"general"}),
-    "dispute": frozenset({"general", "negated"}),
-    "authority": frozenset({"general", "negated"}),
-    "one_off": frozenset({"general", "negated"}),
-    "other_crime": frozenset({"general", "negated"}),
-    "order": frozenset({"general", "negated", "hypothetical", "other_person"}),
-    "police_response": frozenset({"general", "negated", "hypothetical", "other_person"}),
-    "wanted": frozenset({"general", "negated", "hypothetical", "other_person", "denied"}),
+    "dispute": frozenset({"negated", "general"}),
+    "authority": frozenset({"negated", "general"}),
+    "one_off": frozenset({"negated", "general"}),
+    "other_crime": frozenset({"negated", "general"}),
+    "order": frozenset({"negated", "hypothetical", "other_person", "general", "look_alike"}),
+    "police_response": frozenset(
+        {"negated", "hypothetical", "other_person", "general", "look_alike"}
+    ),
+    "wanted": frozenset(
+        {"negated", "hypothetical", "other_person", "denied", "general", "look_alike"}
+    ),
 }
 
 
@@ -162,7 +172,9 @@ def _place_cues(marks: list[Match], bounds: list[tuple[int, int]]) -> list[Cue]:
         if axis is None or axis in ("continues", "ends"):
             continue
         first, last = bounds[mark.sentence]
-        if mark.rule.direction == "forward":
+        if axis == "look_alike":
+            first, last = mark.start, mark.end
+        elif mark.rule.direction == "forward":
             first = mark.end
             last = min([last, mark.end + mark.rule.reach, *(e for e in ends if e >= mark.end)])
         elif mark.rule.direction == "backward":
@@ -178,14 +190,24 @@ def _deciding_cue(match: Match, cues: list[Cue]) -> Cue | None:
         applies = applies - {"reporter", "denied", "feared"}
     best: Cue | None = None
     for cue in cues:
-        reach_from = cue.start + 1 if cue.axis == "reporter" else cue.first
-        if cue.axis not in applies or not reach_from <= match.start < cue.last:
+        if cue.axis not in applies or not _reaches(cue, match):
             continue
-        if cue.start < match.end and match.start < cue.end and cue.axis != "reporter":
-            continue
+        if cue.rule.shows and not set(cue.rule.shows) & set(match.rule.shows):
+            continue  # a cue that names indicators speaks of them only
         if best is None or _PRIORITY.index(cue.axis) < _PRIORITY.index(best.axis):
             best = cue
     return best
+
+
+def _reaches(cue: Cue, match: Match) -> bool:
+    overlaps = cue.start < match.end and match.start < cue.end
+    if cue.axis == "look_alike":
+        return overlaps
+    if cue.axis == "reporter":
+        return cue.start < match.start < cue.last
+    if overlaps:
+        return cue.axis in _OVERLAPPING
+    return cue.first <= match.start < cue.last
 
 
 def token_axes(doc: Doc, cues: list[Cue]) -> list[str | None]:

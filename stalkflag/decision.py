@@ -10,6 +10,7 @@ from stalkflag.assessment import (
     ACTS,
     INDICATORS,
     LABELS,
+    LEARNED,
     Act,
     Assessment,
     CourseOfConduct,
@@ -17,16 +18,17 @@ from stalkflag.assessment import (
     Indicator,
     Label,
     ModelInfo,
+    PresentDanger,
     Relationship,
     SetAside,
 )
 from stalkflag.context import BECAUSE, Finding, distinct
-from stalkflag.law import Profile
+from stalkflag.directions import read_directions
+from stalkflag.law import advice
+from stalkflag.law.applied import AppliedLaw, Found
 from stalkflag.model import Scores
+from stalkflag.quotes import quote, quotes
 from stalkflag.reading import Reading
-
-LEARNED = "learned"
-"""The rule name of evidence that the trained model, and no rule, points to."""
 
 CLEAR = 0.15
 """Below this probability of stalking, with nothing unwanted shown, no questions are asked."""
@@ -37,7 +39,7 @@ def decide(
     scores: Scores,
     *,
     thresholds: dict[str, float],
-    profile: Profile,
+    law: AppliedLaw,
     model: ModelInfo,
     id: str | None = None,
 ) -> Assessment:
@@ -58,6 +60,10 @@ def decide(
     set_aside = tuple(
         _set_aside(reading, f) for f in distinct(f for f in reading.findings if f.cue is not None)
     )
+    acts = law.acts(_acts(reading, scores, thresholds), reading)
+    found = Found(reading, indicators, acts, conduct, relationship)
+    directions = read_directions(reading)
+    unclear_who = _reporter_may_pursue(reading, suggestion)
     refer_reasons = _refer_reasons(
         reading,
         scores,
@@ -65,9 +71,24 @@ def decide(
         present=present,
         relationship=relationship.value,
         refer_below=thresholds["refer_below"],
+        doubtful=(
+            thresholds.get("refer_stalking_from", 1.0),
+            thresholds.get("refer_stalking_to", 0.0),
+        ),
         by_category=by_category,
+        unclear_who=unclear_who,
+        law=law,
     )
-    acts = _acts(reading, scores, thresholds)
+    if directions and not unclear_who:
+        refer_reasons.append(law.profile.reasons["both_directions"])
+    asking = (
+        bool(reading.doubts)
+        or suggestion != "neither"
+        or "unwanted" in present
+        or scores.label["stalking"] >= CLEAR
+    )
+    points = law.points(found, asking=asking)
+    neighbours = law.neighbours(found)
     return Assessment(
         id=id,
         suggestion=suggestion,
@@ -78,62 +99,55 @@ def decide(
         acts=acts,
         course_of_conduct=conduct,
         relationship=relationship,
-        impact=_quoted(reading, by_category.get("impact", ())),
-        orders=_quoted(
+        impact=quotes(reading, by_category.get("impact", ())),
+        orders=quotes(
             reading, [*by_category.get("order", ()), *by_category.get("police_response", ())]
         ),
-        risk_cues=_quoted(reading, [*by_category.get("danger", ()), *by_category.get("risk", ())]),
+        risk_cues=quotes(reading, [*by_category.get("danger", ()), *by_category.get("risk", ())]),
         counter_evidence=set_aside,
-        reasons=tuple(
-            _reasons(
-                suggestion,
-                present=present,
-                occasions=conduct.occasions,
-                counted_occasions=reading.conduct.counted,
-                relationship=relationship.value,
-                by_category=by_category,
-                set_aside=set_aside,
-                profile=profile,
-            )
-        ),
+        reasons=tuple(advice.reasons(law, found, suggestion, set_aside=set_aside)),
         missing=tuple(
-            _missing(
-                reading,
-                suggestion=suggestion,
-                p_stalking=scores.label["stalking"],
-                present=present,
-                relationship=relationship.value,
-                by_category=by_category,
-                profile=profile,
+            advice.missing(
+                law,
+                found,
+                suggestion,
+                points=points,
+                asking=asking,
+                unclear_who=unclear_who or bool(directions),
             )
         ),
         model=model,
         prompts=tuple(
-            _prompts(
-                suggestion, refer=bool(refer_reasons), by_category=by_category, profile=profile
+            advice.prompts(
+                law,
+                found,
+                suggestion,
+                refer=bool(refer_reasons),
+                both_directions=bool(directions),
+                breach=any(n.offence.startswith("breach") for n in neighbours),
             )
         ),
-        not_found=tuple(
-            _not_found(present, relationship.value, acts, profile)
-            if suggestion == "harassment"
-            else ()
-        ),
+        not_found=tuple(advice.not_found(law, found)) if suggestion == "harassment" else (),
+        danger=_danger(reading, by_category, law),
+        points_to_prove=points,
+        neighbouring_offences=neighbours,
+        directions=directions,
+        law=law.about,
     )
 
 
-def _evidence(reading: Reading, finding: Finding) -> Evidence:
-    start, end = reading.span(finding.start, finding.end)
-    return Evidence(start, end, reading.text[start:end], finding.rule.id, finding.rule.says)
-
-
-def _quoted(reading: Reading, findings: object) -> tuple[Evidence, ...]:
-    assert isinstance(findings, (list, tuple))
-    return tuple(_evidence(reading, finding) for finding in distinct(findings))
+def _danger(
+    reading: Reading, by_category: dict[str, list[Finding]], law: AppliedLaw
+) -> PresentDanger | None:
+    says = law.prompt("danger")
+    if says is None or not by_category.get("danger"):
+        return None
+    return PresentDanger(says, quotes(reading, by_category["danger"]))
 
 
 def _set_aside(reading: Reading, finding: Finding) -> SetAside:
     assert finding.cue is not None
-    plain = _evidence(reading, finding)
+    plain = quote(reading, finding)
     start, end = reading.span(finding.cue.start, finding.cue.end)
     return SetAside(
         start=plain.start,
@@ -163,7 +177,7 @@ def _indicator(reading: Reading, scores: Scores, name: str, threshold: float) ->
     probability = scores.indicators[name]
     present = probability >= threshold and bool(reading.bounds)
     shown = distinct(f for f in reading.counted() if name in f.rule.shows)
-    evidence = [_evidence(reading, finding) for finding in shown]
+    evidence = [quote(reading, finding) for finding in shown]
     if present and not evidence:
         start, end = _best_sentence(reading, scores.sentences[:, INDICATORS.index(name)])
         evidence = [
@@ -200,7 +214,7 @@ def _course_of_conduct(reading: Reading, *, repeated: bool, unwanted: bool) -> C
 
 def _relationship(reading: Reading, scores: Scores) -> Relationship:
     value = max(scores.relationship, key=lambda tie: scores.relationship[tie])
-    evidence = _quoted(reading, [f for f in reading.counted() if f.rule.value == value])
+    evidence = quotes(reading, [f for f in reading.counted() if f.rule.value == value])
     return Relationship(value if reading.bounds else "unknown", evidence)
 
 
@@ -212,14 +226,24 @@ def _refer_reasons(
     present: set[str],
     relationship: str,
     refer_below: float,
+    doubtful: tuple[float, float],
     by_category: dict[str, list[Finding]],
+    unclear_who: bool,
+    law: AppliedLaw,
 ) -> list[str]:
     reasons = list(reading.doubts)
+    if not_then := advice.not_the_law_then(law, suggestion):
+        reasons.append(not_then)
     if not reading.bounds:
         return reasons
     ranked = sorted(scores.label.items(), key=lambda item: -item[1])
     if ranked[0][1] < refer_below:
         reasons.append(f"The words are close between {ranked[0][0]} and {ranked[1][0]}.")
+    # Chosen in training to keep a stated bound: see stalkflag.training.referral.
+    elif suggestion != "stalking" and scores.label["stalking"] >= doubtful[0]:
+        reasons.append("Stalking cannot be set aside with the certainty asked for.")
+    elif suggestion == "stalking" and scores.label["stalking"] < doubtful[1]:
+        reasons.append("Stalking is suggested with less than the certainty asked for.")
     if suggestion != "neither" and "repeated" not in present:
         reasons.append(f"It reads like {suggestion}, but only one occasion was found.")
     if suggestion != "neither" and "unwanted" not in present:
@@ -232,14 +256,12 @@ def _refer_reasons(
         reasons.append("All signs of a course of conduct were found, yet it reads like neither.")
     if (
         suggestion != "stalking"
+        and law.former_partner is not None
         and relationship == "ex_intimate"
         and {"unwanted", "repeated"} <= present
     ):
-        reasons.append(
-            "The suspect may be a former partner: the counting rules ask for stalking unless it is "
-            "clear that it is not."
-        )
-    if _reporter_may_pursue(reading, suggestion):
+        reasons.append(law.former_partner.refer)
+    if unclear_who:
         reasons.append(
             "The reporting person may be the one pursuing: establish who did what to whom."
         )
@@ -264,118 +286,3 @@ def _reporter_may_pursue(reading: Reading, suggestion: str) -> bool:
         1 for f in reading.counted() if f.rule.category in ("conduct", "proxy") and f.rule.act
     )
     return len(own) > others
-
-
-def _reasons(
-    suggestion: str,
-    *,
-    present: set[str],
-    occasions: int,
-    counted_occasions: int,
-    relationship: str,
-    by_category: dict[str, list[Finding]],
-    set_aside: tuple[SetAside, ...],
-    profile: Profile,
-) -> list[str]:
-    words = profile.reasons
-    reasons: list[str] = []
-    for name in INDICATORS:
-        if name in present and (suggestion != "neither" or name != "repeated"):
-            if name != "repeated":
-                reasons.append(words[name])
-            elif counted_occasions >= 2:
-                reasons.append(words["repeated"].format(occasions=occasions))
-            else:
-                reasons.append(words["continuing"])
-    if suggestion == "stalking" and relationship == "ex_intimate":
-        reasons.append(words["ex_intimate"])
-    if suggestion == "harassment":
-        reasons.append(words["dispute" if by_category.get("dispute") else "hostility"])
-    if suggestion == "neither":
-        if "unwanted" in present and "repeated" not in present:
-            reasons.append(words["one_occasion"])
-        elif "unwanted" not in present and "repeated" in present:
-            reasons.append(words["not_unwanted"])
-        else:
-            reasons.append(words["not_course"])
-        if by_category.get("authority") or by_category.get("wanted"):
-            reasons.append(words["lawful"])
-    because = list(dict.fromkeys(item.because for item in set_aside))
-    if because and suggestion != "stalking":
-        reasons.append(words["set_aside"].format(why="; ".join(because)))
-    return reasons
-
-
-def _missing(
-    reading: Reading,
-    *,
-    suggestion: str,
-    p_stalking: float,
-    present: set[str],
-    relationship: str,
-    by_category: dict[str, list[Finding]],
-    profile: Profile,
-) -> list[str]:
-    ask = profile.questions
-    if reading.doubts:
-        return [ask["thin"]]
-    if suggestion == "neither" and "unwanted" not in present and p_stalking < CLEAR:
-        return []
-    found: list[str] = []
-    if _reporter_may_pursue(reading, suggestion):
-        found.append(ask["who_did_what"])
-    if "repeated" not in present:
-        found.append(ask["repeated"])
-    if "unwanted" not in present:
-        found.append(ask["unwanted"])
-    if relationship == "unknown" or (
-        relationship in ("acquaintance", "stranger")
-        and not any(f.rule.value == relationship for f in by_category.get("relationship", ()))
-    ):
-        found.append(ask["relationship"])
-    if "fixated" not in present:
-        found.append(ask["fixated"])
-    if suggestion == "harassment" and not by_category.get("dispute"):
-        found.append(ask["motive"])
-    if suggestion != "neither":
-        for category, question in (
-            ("impact", "impact"),
-            ("technology", "technology"),
-            ("proxy", "others"),
-            ("order", "orders"),
-        ):
-            if not by_category.get(category):
-                found.append(ask[question])
-    return found
-
-
-def _prompts(
-    suggestion: str, *, refer: bool, by_category: dict[str, list[Finding]], profile: Profile
-) -> list[str]:
-    say = profile.prompts
-    found: list[str] = []
-    if by_category.get("danger"):
-        found.append(say["danger"])
-    if suggestion == "stalking":
-        found += [say["risk_assessment"], say["orders"], say["evidence"]]
-    if suggestion != "neither":
-        if by_category.get("order"):
-            found.append(say["breach"])
-        if by_category.get("police_response"):
-            found.append(say["warning"])
-    elif refer or by_category.get("impact"):
-        found.append(say["history"])
-    if by_category.get("wanted") and suggestion != "neither":
-        found.append(say["mutual"])
-    return found
-
-
-def _not_found(
-    present: set[str], relationship: str, acts: tuple[Act, ...], profile: Profile
-) -> list[str]:
-    found = [profile.not_found[name] for name in ("fixated", "obsessive") if name not in present]
-    if relationship != "ex_intimate":
-        found.append(profile.not_found["ex_intimate"])
-    if not any(act.act == "monitoring" for act in acts):
-        found.append(profile.not_found["monitoring"])
-    return found

@@ -19,6 +19,7 @@ from spacy.strings import hash_string
 from stalkflag.assessment import ACTS, INDICATORS, RELATIONSHIPS
 from stalkflag.encoder import SIZE as SENTENCE_SIZE
 from stalkflag.encoder import SentenceEncoder
+from stalkflag.encoder.whole import NarrativeEncoder
 from stalkflag.reading import Reading
 from stalkflag.rules.schema import CATEGORIES
 
@@ -76,6 +77,7 @@ _AXIS_SALT = {
     "general": hash_string("axis:other"),
     "reporter": hash_string("axis:reporter"),
     "official": hash_string("axis:other"),
+    "look_alike": hash_string("axis:other"),
 }
 _NUMBER, _TITLE = hash_string("<number>"), hash_string("<name>")
 
@@ -90,12 +92,13 @@ class Words:
     """What a narrative's words are to the model, a sentence at a time.
 
     ``hashed`` has the distinct feature indices of each sentence, ``plain`` only those of its words
-    and pairs of words, ``vectors`` of shape ``(sentences, encoder.SIZE)`` what the encoder reads
-    in it.
+    and pairs of words, ``pieces`` its word pieces, ``vectors`` of shape
+    ``(sentences, encoder.SIZE)`` what the encoder reads in it.
     """
 
     hashed: list[NDArray[np.int64]]
     plain: list[NDArray[np.int64]]
+    pieces: list[list[int]]
     vectors: NDArray[np.float32]
 
     def whole(
@@ -124,7 +127,8 @@ class WordFeatures:
         self._characters = characters
         self._known = {hash_string(word) for word in known}
         self._masked = {hash_string(w): hash_string(stands) for w, stands in MASKED.items()}
-        self._encoder = SentenceEncoder()
+        self.sentences = SentenceEncoder()
+        self.narrative = NarrativeEncoder()
         self._table: dict[int, tuple[int, NDArray[np.int64], str]] = {}
 
     def read(self, reading: Reading) -> Words:
@@ -140,7 +144,7 @@ class WordFeatures:
             kind = f"{axis}:{finding.rule.category}:{','.join(finding.rule.shows)}"
             rule_ids.setdefault(finding.sentence, []).extend((hash_string(name), hash_string(kind)))
         found: list[NDArray[np.int64]] = []
-        spoken: list[list[str]] = []
+        spoken: list[list[int]] = []
         words_alone: list[NDArray[np.int64]] = []
         for number, (start, end) in enumerate(reading.bounds):
             ids: list[int] = []
@@ -175,8 +179,8 @@ class WordFeatures:
             if number in rule_ids:
                 parts.append(_fold(np.array(rule_ids[number], dtype=np.uint64)))
             found.append(np.unique(np.concatenate(parts)))
-            spoken.append(said)
-        return Words(found, words_alone, self._encoder.encode(spoken))
+            spoken.append(self.sentences.pieces(said))
+        return Words(found, words_alone, spoken, self.sentences.encode(spoken))
 
     def _look_up(self, norm: int) -> tuple[int, NDArray[np.int64], str]:
         word = str(self._strings[norm])  # type: ignore[index]
@@ -231,6 +235,7 @@ _AXIS_GROUP = {
     "general": "other",
     "reporter": "reporter",
     "official": "other",
+    "look_alike": "other",
 }
 
 

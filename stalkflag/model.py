@@ -51,7 +51,12 @@ BAG_TARGETS: tuple[str, ...] = (
 POOLED: tuple[str, ...] = tuple(
     f"{how}_{target}" for target in SENTENCE_TARGETS for how in ("best", "second", "many")
 )
-DENSE: tuple[str, ...] = (*COUNTS, *POOLED, *(f"bag_{target}" for target in BAG_TARGETS))
+DENSE: tuple[str, ...] = (
+    *COUNTS,
+    *POOLED,
+    *(f"bag_{target}" for target in BAG_TARGETS),
+    *(f"whole_{target}" for target in BAG_TARGETS),
+)
 """What the first heads read, one number each."""
 
 FIRST_HEADS: tuple[str, ...] = (
@@ -165,7 +170,8 @@ class Model:
         kept = telling(by_sentence)
         hashed, whole = read.whole(kept)
         by_bag = self.bag_words.scores([hashed], whole[None, :])
-        dense = dense_inputs(narrative_counts(reading, kept), by_sentence, by_bag[0])
+        by_whole = words.narrative.scores(read.pieces, by_sentence.max(axis=1))
+        dense = dense_inputs(narrative_counts(reading, kept), by_sentence, by_bag[0], by_whole)
         first = self.first_heads.logits(dense[None, :])[0]
         second = self.label_head.logits(label_inputs(dense[None, :], first[None, :]))[0]
         first_p = _sigmoid(first)
@@ -197,7 +203,10 @@ def telling(by_sentence: NDArray[np.float32]) -> list[int]:
 
 
 def dense_inputs(
-    counts: NDArray[np.float64], by_sentence: NDArray[np.float32], by_bag: NDArray[np.float32]
+    counts: NDArray[np.float64],
+    by_sentence: NDArray[np.float32],
+    by_bag: NDArray[np.float32],
+    by_whole: NDArray[np.float32],
 ) -> NDArray[np.float64]:
     """The inputs named in ``DENSE`` for one narrative, shape ``(len(DENSE),)``.
 
@@ -209,6 +218,8 @@ def dense_inputs(
         Sentence scores, shape ``(sentences, len(SENTENCE_TARGETS))``; may be empty.
     by_bag
         Bag scores, shape ``(len(BAG_TARGETS),)``.
+    by_whole
+        The narrative encoder's scores, shape ``(len(BAG_TARGETS),)``.
     """
     targets = len(SENTENCE_TARGETS)
     pooled = np.full((targets, 3), -6.0)
@@ -219,7 +230,8 @@ def dense_inputs(
             pooled[:, 1] = ordered[1]
         pooled[:, 2] = np.log1p(_sigmoid(ordered.astype(np.float64)).sum(axis=0))
     pooled[:, :2] = np.clip(pooled[:, :2], -6.0, 6.0)
-    return np.concatenate((counts, pooled.ravel(), np.clip(by_bag, -8.0, 8.0)))
+    bag, whole = np.clip(by_bag, -8.0, 8.0), np.clip(by_whole, -8.0, 8.0)
+    return np.concatenate((counts, pooled.ravel(), bag, whole))
 
 
 def label_inputs(dense: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,6 +25,10 @@ def offsets(assessment: Assessment) -> Iterator[tuple[int, int, str]]:
     groups = [plain[name] for name in ("acts", "impact", "orders", "risk_cues", "counter_evidence")]
     groups += [plain["indicators"][name]["evidence"] for name in INDICATORS]
     groups += [plain["course_of_conduct"]["basis"], plain["relationship"]["evidence"]]
+    for point in plain["points_to_prove"]:
+        groups += [point["evidence"], point["against"]]
+    for other in (*plain["neighbouring_offences"], *plain["directions"], plain["danger"] or {}):
+        groups.append(other.get("evidence", ()))
     for item in itertools.chain.from_iterable(groups):
         yield item["start"], item["end"], item["text"]
 

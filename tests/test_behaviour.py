@@ -14,12 +14,11 @@ import pytest
 import yaml
 
 from stalkflag import Assessor
-from stalkflag.assessment import ACTS, INDICATORS, Assessment
+from stalkflag.assessment import ACTS
+from stalkflag.training.behaviour import load_pairs, pair_is_right
 
 HERE = Path(__file__).parent
-PAIRS: list[dict[str, Any]] = yaml.safe_load(
-    (HERE / "behaviour" / "pairs.yaml").read_text(encoding="utf-8")
-)
+PAIRS = load_pairs(HERE / "behaviour" / "pairs.yaml")
 CASES: list[dict[str, Any]] = [
     {**case, "id": f"{path.stem}:{number}"}
     for path in sorted((HERE / "cases").glob("*.yaml"))
@@ -31,40 +30,6 @@ LEAST_PAIRS, LEAST_CASES = 0.5, 0.85
 def known_failures(name: str) -> set[str]:
     path = HERE / "known-failures" / f"{name}.txt"
     return set(path.read_text(encoding="utf-8").split())
-
-
-def wrong(assessment: Assessment, expected: dict[str, Any]) -> list[str]:
-    """What an assessment of one text of a pair gets wrong."""
-    found = []
-    for key, value in expected.items():
-        said: Any
-        if key == "label":
-            said = assessment.suggestion
-        elif key == "relationship":
-            said = assessment.relationship.value
-        elif key == "refer":
-            said = assessment.refer
-        elif key in INDICATORS:
-            said = assessment.indicators[key].present
-        elif key == "acts_include":
-            said = value if set(value) <= set(assessment.shown_acts()) else assessment.shown_acts()
-        elif key == "acts_exclude":
-            shown = [act for act in assessment.shown_acts() if act in value]
-            said = shown or value
-        else:
-            raise ValueError(f"unknown expectation {key!r}")
-        if said != value:
-            found.append(f"{key} is {said}")
-    return found
-
-
-def pair_is_right(assessor: Assessor, pair: dict[str, Any]) -> bool:
-    a, b = assessor.assess(pair["a"]), assessor.assess(pair["b"])
-    expect = pair["expect"]
-    if expect.get("same"):
-        stated = expect.get("a", {})
-        return a.suggestion == b.suggestion and not wrong(a, stated) and not wrong(b, stated)
-    return not wrong(a, expect.get("a", {})) and not wrong(b, expect.get("b", {}))
 
 
 def case_is_right(assessor: Assessor, case: dict[str, Any]) -> bool:

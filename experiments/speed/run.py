@@ -15,7 +15,7 @@ import spacy
 
 import stalkflag
 from stalkflag.reading import Reader
-from stalkflag.training.records import read_lines
+from stalkflag.training.sources import read_lines
 
 
 def rate(work: Callable[[], Iterable[object]], number: int) -> float:

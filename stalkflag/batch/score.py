@@ -20,6 +20,7 @@ from stalkflag.assessor import Assessor, load
 from stalkflag.batch.reading import Rejected, Row, Source, find_inputs, open_source
 from stalkflag.batch.recorded import recorded_label
 from stalkflag.errors import InputError, StalkflagError
+from stalkflag.law import DEFAULT, load_profile
 
 CHUNK = 64
 """Narratives handed to a worker at a time."""
@@ -64,6 +65,7 @@ def score_files(
     output: Path,
     *,
     model: str = "bundled",
+    law: str = DEFAULT,
     text_column: str | None = None,
     id_column: str | None = None,
     recorded_as: str | None = None,
@@ -84,6 +86,7 @@ def score_files(
     """
     if output.suffix.lower() not in OUTPUT_SUFFIXES:
         raise InputError(f"{output}: the output must end in {', '.join(OUTPUT_SUFFIXES)}.")
+    load_profile(law)
     paths = find_inputs(inputs)
     if output.resolve() in {path.resolve() for path in paths}:
         raise InputError(f"{output} is one of the inputs: choose another name for the output.")
@@ -100,7 +103,7 @@ def score_files(
     with ExitStack() as stack:
         writer = stack.enter_context(_writer(output, sources, recorded_as))
         reject = stack.enter_context(_Rejects(rejects))
-        for result in _assess_rows(sources, model=model, workers=workers):
+        for result in _assess_rows(sources, model=model, law=law, workers=workers):
             if isinstance(result, Rejected):
                 tally.rejected += 1
                 reject.write(result)
@@ -154,9 +157,9 @@ def _assess_chunk(assessor: Assessor, texts: list[str], ids: list[str | None]) -
 _worker_assessor: Assessor | None = None
 
 
-def _start_worker(model: str) -> None:
+def _start_worker(model: str, law: str) -> None:
     global _worker_assessor
-    _worker_assessor = load(model)
+    _worker_assessor = load(model, law=law)
 
 
 def _work(texts: list[str], ids: list[str | None]) -> list[Plain]:
@@ -164,19 +167,21 @@ def _work(texts: list[str], ids: list[str | None]) -> list[Plain]:
     return _assess_chunk(_worker_assessor, texts, ids)
 
 
-def _assess_rows(sources: list[Source], *, model: str, workers: int) -> Iterator[Scored | Rejected]:
+def _assess_rows(
+    sources: list[Source], *, model: str, law: str, workers: int
+) -> Iterator[Scored | Rejected]:
     rows = chain.from_iterable(source.rows() for source in sources)
     chunks: Iterator[list[Row | Rejected]] = iter(lambda: list(islice(rows, CHUNK)), [])
     few = list(islice(chunks, 2 * workers))
     chunks = chain(few, chunks)
     if workers <= 1 or len(few) < 2 * workers:
         # Starting a worker costs more than a few hundred narratives do.
-        assessor = load(model)
+        assessor = load(model, law=law)
         for chunk in chunks:
             yield from _merge(chunk, _assess_chunk(assessor, *_texts(chunk)))
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (model,)) as pool:
+    with ProcessPoolExecutor(workers, context, _start_worker, (model, law)) as pool:
         waiting: deque[tuple[list[Row | Rejected], Future[list[Plain]]]] = deque()
         try:
             for chunk in chunks:

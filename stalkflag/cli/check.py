@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -32,18 +33,38 @@ def check_cli(
     model: Annotated[
         str, typer.Option(help="'bundled', a bundle folder, or models:/stalkflag@champion.")
     ] = "bundled",
+    law: Annotated[
+        str,
+        typer.Option(help="'england-wales', 'scotland', or a profile file of your own (.toml)."),
+    ] = "england-wales",
+    day: Annotated[
+        str | None,
+        typer.Option(
+            "--date",
+            help="When it happened (YYYY-MM-DD): the law in force then is applied.",
+            show_default="the law when the profile was last checked",
+        ),
+    ] = None,
 ) -> None:
     """Assess one narrative. Nothing leaves this machine and nothing is stored."""
     narrative = _narrative(file, text)
+    on = None if day is None else _date(day)
     from stalkflag.assessor import load
 
-    assessment = load(model).assess(narrative)
+    assessment = load(model, law=law).assess(narrative, on=on)
     if format is Format.json:
         sys.stdout.write(assessment.to_json(indent=2) + "\n")
         return
     from stalkflag.cli.render import print_assessment
 
     print_assessment(narrative, assessment)
+
+
+def _date(given: str) -> date:
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        raise InputError(f"{given!r} is no date: write it as 2024-05-31.") from None
 
 
 def _narrative(file: Path | None, text: str | None) -> str:

@@ -19,17 +19,21 @@ _RELATIONSHIPS = {
     "ex_intimate": "former partner",
     "current_partner": "current partner",
 }
+_BY = {
+    "suspect": "By the suspect",
+    "reporting person": "By the reporting person, or alleged of them",
+    "both": "Both",
+}
+_STATUS = {"shown": "shown", "not_shown": "not shown", "to_ask": "to ask"}
 LETTERS = dict(zip(INDICATORS, "FOUR", strict=True))
 
 
 def print_assessment(text: str, assessment: Assessment, console: Console | None = None) -> None:
     """Print everything in an assessment, most urgent first."""
     console = console or Console(highlight=False)
-    danger = [
-        prompt for prompt in assessment.prompts if prompt.startswith("The words suggest danger")
-    ]
-    for prompt in danger:
-        console.print(Text(f"!! {prompt}", style="bold red"))
+    if assessment.danger:
+        console.print(Text(f"!! {assessment.danger.says}", style="bold red"))
+        _quotes(console, assessment.danger.evidence)
     console.print(_marked(text, assessment))
     console.print()
     console.print(Text(_WORDS[assessment.suggestion], style="bold"))
@@ -39,6 +43,12 @@ def print_assessment(text: str, assessment: Assessment, console: Console | None 
         console.print(Text("Refer to a person:", style="bold"))
         _list(console, assessment.refer_reasons)
     _section(console, "Why", assessment.reasons)
+    _section(console, "Looked for and not found", assessment.not_found)
+    if assessment.directions:
+        console.print(Text("Conduct in each direction, to be established", style="bold"))
+        for direction in assessment.directions:
+            console.print(f"  {_BY[direction.by]}:", markup=False)
+            _quotes(console, direction.evidence)
     console.print(Text("Indicators (police guidance, not an element of the offence)", style="bold"))
     for name in INDICATORS:
         indicator = assessment.indicators[name]
@@ -59,9 +69,12 @@ def print_assessment(text: str, assessment: Assessment, console: Console | None 
         f"  Suspect to victim: {_RELATIONSHIPS.get(relationship, relationship)}.", markup=False
     )
     if assessment.acts:
-        console.print(Text("Acts of s.2A(3) that the words show", style="bold"))
+        console.print(
+            Text("Acts that the words show (examples in the law, not a test met)", style="bold")
+        )
         for act in assessment.acts:
-            console.print(f'  {act.act}: "{_short(act.text)}"', markup=False)
+            console.print(f'  {act.provision} {act.act}: "{_short(act.text)}"', markup=False)
+    _points(console, assessment)
     for title, items in (
         ("Effect on the victim", assessment.impact),
         ("Orders and police responses", assessment.orders),
@@ -76,10 +89,39 @@ def print_assessment(text: str, assessment: Assessment, console: Console | None 
             console.print(
                 f'  "{_short(item.text)}": {item.because} ("{_short(item.cue)}")', markup=False
             )
-    _section(console, "Looked for and not found", assessment.not_found)
+    if assessment.neighbouring_offences:
+        console.print(Text("Consider besides", style="bold"))
+        for offence in assessment.neighbouring_offences:
+            console.print(f"  {offence.name} ({offence.source})", markup=False)
+            _quotes(console, offence.evidence)
+            console.print(f"    {offence.why}", markup=False)
     _section(console, "Ask", assessment.missing)
-    _section(console, "Do", [prompt for prompt in assessment.prompts if prompt not in danger])
+    said = assessment.danger.says if assessment.danger else None
+    _section(console, "Do", [prompt for prompt in assessment.prompts if prompt != said])
     console.print(Text("stalkflag supports your decision; it does not make it.", style="italic"))
+
+
+def _points(console: Console, assessment: Assessment) -> None:
+    """What must be proved, where the text gives cause to ask for it."""
+    points = assessment.points_to_prove
+    if assessment.suggestion == "neither" and not any(p.status == "shown" for p in points):
+        return
+    law = assessment.law
+    heading = "Points to prove: which words bear on them, not whether they are proved"
+    if law:
+        heading += f" ({law.name}, law on {law.on})" if law.on else f" ({law.name})"
+    console.print(Text(heading, style="bold"))
+    for point in points:
+        console.print(
+            f"  {_STATUS[point.status]}: {point.prove} [{', '.join(point.offences)}; "
+            f"{point.source}]",
+            markup=False,
+        )
+        for evidence, word in ((point.evidence, ""), (point.against, "against: ")):
+            quoted = ", ".join(f'"{_short(item.text)}"' for item in evidence[:MOST_QUOTES])
+            more = f" and {len(evidence) - MOST_QUOTES} more" if len(evidence) > MOST_QUOTES else ""
+            if quoted:
+                console.print(f"    {word}{quoted}{more}", markup=False)
 
 
 def _marked(text: str, assessment: Assessment) -> Text:

@@ -42,6 +42,10 @@ def score_cli(
     model: Annotated[
         str, typer.Option(help="'bundled', a bundle folder, or models:/stalkflag@champion.")
     ] = "bundled",
+    law: Annotated[
+        str,
+        typer.Option(help="'england-wales', 'scotland', or a profile file of your own (.toml)."),
+    ] = "england-wales",
 ) -> None:
     """Assess every row of some files. The output appears only when it is complete."""
     from rich.console import Console
@@ -77,6 +81,7 @@ def score_cli(
             inputs,
             output,
             model=model,
+            law=law,
             text_column=text_column,
             id_column=id_column,
             recorded_as=recorded_as,

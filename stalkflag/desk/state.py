@@ -20,7 +20,10 @@ from stalkflag.desk.marked import anchor, pieces
 from stalkflag.desk.session import AccessTokens, Seals
 from stalkflag.desk.workers import AssessorPool
 from stalkflag.law import Profile
-from stalkflag.training.decided import DECISION
+
+DECISION = "stalkflag.decision/1"
+"""What each line of the decisions file says it is."""
+
 
 MOST_CHARACTERS = 200_000
 """A longer narrative (about 40,000 words) is many reports: it is not read at the desk."""

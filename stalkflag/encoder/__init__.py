@@ -60,8 +60,15 @@ class SentenceEncoder:
             str(FOLDER / "encoder.onnx"), options, providers=["CPUExecutionProvider"]
         )
 
-    def encode(self, sentences: Sequence[Sequence[str]]) -> NDArray[np.float32]:
-        """Vectors of unit length, shape ``(len(sentences), SIZE)``, from words in lookup form."""
+    def pieces(self, words: Sequence[str]) -> list[int]:
+        """The numbers of the word pieces of a sentence's words in lookup form."""
+        ids: list[int] = []
+        for word in words:
+            ids += self._table.get(word) or self._look_up(word)
+        return ids
+
+    def encode(self, sentences: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Vectors of unit length, shape ``(len(sentences), SIZE)``, from word pieces."""
         vectors = np.zeros((len(sentences), SIZE), dtype=np.float32)
         for first, rows in self._rows(sentences):
             lengths = np.array([len(row) for row in rows])
@@ -79,17 +86,12 @@ class SentenceEncoder:
             vectors[first : first + len(rows)] = sums
         return vectors
 
-    def _rows(self, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[int, list[list[int]]]]:
+    def _rows(self, sentences: Sequence[Sequence[int]]) -> Iterator[tuple[int, list[list[int]]]]:
         """Runs of sentences that fit in a row together, each with the number of its first."""
         first, size = 0, 0
         rows: list[list[int]] = []
-        for number, words in enumerate(sentences):
-            ids = [self._open]
-            for word in words:
-                ids += self._table.get(word) or self._look_up(word)
-                if len(ids) > LONGEST_SENTENCE:
-                    break
-            ids = [*ids[:LONGEST_SENTENCE], self._close]
+        for number, pieces in enumerate(sentences):
+            ids = [self._open, *pieces[: LONGEST_SENTENCE - 1], self._close]
             if rows and size + len(ids) > ROW:
                 yield first, rows
                 first, size, rows = number, 0, []
@@ -121,6 +123,6 @@ class SentenceEncoder:
 def sha256() -> str:
     """Hash of the encoder's files: a bundle only fits the encoder it was trained over."""
     digest = hashlib.sha256()
-    for name in ("encoder.onnx", "pieces.txt"):
+    for name in ("encoder.onnx", "narrative.onnx", "pieces.txt"):
         digest.update((FOLDER / name).read_bytes())
     return digest.hexdigest()

@@ -3,6 +3,7 @@
 A profile says nothing about a person's guilt or risk. Each rule in it carries its source.
 """
 
-from stalkflag.law.profile import Profile, load_profile
+from stalkflag.law.profile import Profile
+from stalkflag.law.schema import DEFAULT, load_profile, shipped
 
-__all__ = ["Profile", "load_profile"]
+__all__ = ["DEFAULT", "Profile", "load_profile", "shipped"]

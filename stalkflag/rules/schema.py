@@ -48,12 +48,14 @@ AXES: tuple[str, ...] = (
     "reporter",
     "general",
     "official",
+    "look_alike",
     "continues",
     "ends",
 )
 """What a context cue does to the words in its reach.
 
-``continues`` names words that only look like a negation ("did not stop") and switches off any
+``look_alike`` marks words that mean something else ("told the taxi to stop") and reaches nothing
+but what it overlaps; ``continues`` names words that only look like a negation ("did not stop") and switches off any
 other cue it overlaps; ``ends`` closes the reach of the cues before it ("but").
 """
 

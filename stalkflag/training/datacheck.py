@@ -17,13 +17,12 @@ from stalkflag.errors import MissingExtra
 from stalkflag.training.records import (
     NAMES_OFFENCE,
     REGISTERS,
-    SECOND_READER,
-    SETTLED,
+    Columns,
     Record,
     problems,
-    read_lines,
-    read_records,
+    read_labelled,
 )
+from stalkflag.training.sources import SECOND_READER, SETTLED, parse_source, read_lines
 
 NEAR_DUPLICATE = 0.7
 """Jaccard similarity of word 5-grams above which two narratives of different cases are too alike."""
@@ -34,7 +33,8 @@ MOST_LEAK = 0.12
 """How far above the largest label's share a guess from length and register alone may come."""
 
 CHECKED_AS_CORPUS = 500
-"""From this many records on, the composition rules of the corpus apply; fewer is a user's file."""
+"""From this many records on, all labelled in full, the composition rules of the corpus apply; a
+force's own cases are as they are."""
 
 
 @dataclass(slots=True)
@@ -45,10 +45,11 @@ class Report:
     problems: list[str] = field(default_factory=list)
 
 
-def check_data(data: Sequence[Path]) -> Report:
+def check_data(data: Sequence[str | Path], columns: Columns | None = None) -> Report:
     """Check labelled files: schema and evidence always; composition for a whole corpus."""
-    records = read_records(data)
-    report = Report()
+    read = read_labelled(data, columns)
+    records = read.records
+    report = Report(lines=list(read.notes))
     for record in records:
         report.problems += [f"{record.id}: {problem}" for problem in problems(record)]
     counted = Counter(record.id for record in records)
@@ -69,10 +70,10 @@ def check_data(data: Sequence[Path]) -> Report:
         ("relationship", [r.relationship for r in records]),
         ("difficulty", [r.difficulty for r in records]),
     ):
-        tally = ", ".join(f"{k} {n}" for k, n in Counter(values).most_common())
+        tally = ", ".join(f"{k or 'not told'} {n}" for k, n in Counter(values).most_common())
         report.lines.append(f"by {name}: {tally}")
     _near_duplicates(records, report)
-    if len(records) >= CHECKED_AS_CORPUS:
+    if len(records) >= CHECKED_AS_CORPUS and all(r.difficulty and r.register for r in records):
         _composition(records, report)
         _leak(records, report)
     report.lines += agreement(data, records)
@@ -176,7 +177,7 @@ def _leak(records: Sequence[Record], report: Report) -> None:
         report.problems.append("length and register tell the label too well")
 
 
-def agreement(data: Sequence[Path], records: Sequence[Record]) -> list[str]:
+def agreement(data: Sequence[str | Path], records: Sequence[Record]) -> list[str]:
     """Cohen's kappa between the first label and the blind second one, before settling."""
     from sklearn.metrics import cohen_kappa_score
 
@@ -220,9 +221,9 @@ def first_label(record: Record, settled: dict[str, Any] | None) -> Record:
     )
 
 
-def _companions(data: Sequence[Path], name: str) -> Iterator[dict[str, Any]]:
+def _companions(data: Sequence[str | Path], name: str) -> Iterator[dict[str, Any]]:
     for source in data:
-        path = source / name
+        path = parse_source(source).path / name
         if path.is_file():
             for number, line in read_lines(path):
                 row = json.loads(line)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from stalkflag.assessment import ACTS, INDICATORS, LABELS, RELATIONSHIPS
+from stalkflag.encoder.whole import held_out_scores, text_key
 from stalkflag.errors import InputError
 from stalkflag.features import SIZE, WordFeatures, Words, narrative_counts
 from stalkflag.model import (
@@ -61,6 +62,18 @@ class Settings:
         Weight of sentence vectors against hashed words; 0 leaves them out.
     refer_below
         A suggestion less probable than this is referred to a person.
+    class_weight
+        How much more a narrative of a label counts for the label head than another, such as
+        ``{"stalking": 2.0}``. Probabilities are then those of a file with that much more of it.
+    prevalence
+        Shares of the labels in the files that will be scored, or of stalking alone; empty leaves
+        the shares of the training data. See :mod:`stalkflag.training.prevalence`.
+    most_missed, most_false
+        Bounds that referral keeps with 95 % confidence; 0 promises nothing. See
+        :mod:`stalkflag.training.referral`.
+    most_records
+        Of more narratives than this, so many are drawn by whole cases to train on, which bounds
+        time and memory.
     """
 
     seed: int = 1997
@@ -73,6 +86,11 @@ class Settings:
     characters: bool = True
     vector_scale: float = 3.0
     refer_below: float = 0.6
+    class_weight: dict[str, float] = field(default_factory=dict)
+    prevalence: dict[str, float] = field(default_factory=dict)
+    most_missed: float = 0.0
+    most_false: float = 0.0
+    most_records: int = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +122,11 @@ def fit(
     labels = np.array([LABELS.index(r.label) for r in records])
     groups = np.array([r.group for r in records])
     _check(labels, groups, settings)
-    progress("reading the narratives")
     reader = Reader(rules)
     words = WordFeatures(
         reader.nlp.vocab.strings, known=reader.engine.words, characters=settings.characters
     )
-    corpus = _Corpus(records, reader, words, settings)
+    corpus = _Corpus(records, reader, words, settings, progress)
     progress("scoring words on held-out folds")
     folds = list(
         StratifiedGroupKFold(settings.folds, shuffle=True, random_state=settings.seed).split(
@@ -129,9 +146,9 @@ def fit(
     inputs = label_inputs(dense, first_logits)
     label_logits = np.zeros((len(records), len(LABELS)))
     for kept, held in folds:
-        head = _fit_label_head(inputs[kept], labels[kept], settings)
+        head = _fit_label_head(inputs[kept], labels[kept], [records[i] for i in kept], settings)
         label_logits[held] = head.logits(inputs[held])
-    label_head = _fit_label_head(inputs, labels, settings)
+    label_head = _fit_label_head(inputs, labels, records, settings)
     temperature = _temperature(label_logits, labels)
     label_head = Head(label_head.weights / temperature, label_head.bias / temperature)
     progress("fitting on all narratives")
@@ -177,18 +194,28 @@ class _Corpus:
     """The features of all training records, computed once."""
 
     def __init__(
-        self, records: Sequence[Record], reader: Reader, words: WordFeatures, settings: Settings
+        self,
+        records: Sequence[Record],
+        reader: Reader,
+        words: WordFeatures,
+        settings: Settings,
+        progress: Callable[[str], None],
     ) -> None:
         self.records, self.settings = records, settings
         self.words: list[Words] = []
         self.shown: list[NDArray[np.int8]] = []
         self.counts = []
-        for record, reading in zip(records, reader.read(r.text for r in records), strict=True):
+        readings = reader.read(r.text for r in records)
+        for number, (record, reading) in enumerate(zip(records, readings, strict=True)):
+            if number % 500 == 0:
+                progress(f"reading the narratives: {number:,} of {len(records):,}")
             self.words.append(words.read(reading))
             spans = [reading.span(start, end) for start, end in reading.bounds]
             self.shown.append(_sentence_targets(record, spans))
             self.counts.append(narrative_counts(reading))
         self.wholes = [found.whole() for found in self.words]
+        self.trained_on = [held_out_scores().get(int(text_key(r.text))) for r in records]
+        self.narrative = words.narrative
 
     def fit_words(self, rows: NDArray[np.int64]) -> tuple[WordWeights, WordWeights]:
         """Word weights from some of the records."""
@@ -209,6 +236,9 @@ class _Corpus:
             rarity=alike,
             c=settings.sentence_c,
             scale=settings.vector_scale,
+            weights=_weights(
+                [self.records[row] for row in rows for _ in range(len(self.words[row].hashed))]
+            ),
         )
         whole = _fit_targets(
             [self.wholes[row][0] for row in rows],
@@ -219,6 +249,7 @@ class _Corpus:
             rarity=rare.astype(np.float16).astype(np.float32),
             c=settings.bag_c,
             scale=settings.vector_scale / math.sqrt(settings.bag_c),
+            weights=_weights([self.records[row] for row in rows]),
         )
         return sentence, whole
 
@@ -229,16 +260,15 @@ class _Corpus:
         by_bag = bag_words.scores(
             [self.wholes[row][0] for row in rows], np.array([self.wholes[row][1] for row in rows])
         )
-        return np.array(
-            [
-                dense_inputs(
-                    self.counts[row],
-                    sentence_words.scores(self.words[row].hashed, self.words[row].vectors),
-                    scores,
-                )
-                for row, scores in zip(rows, by_bag, strict=True)
-            ]
-        )
+        dense = np.empty((len(rows), len(DENSE)))
+        for place, (row, scores) in enumerate(zip(rows, by_bag, strict=True)):
+            words = self.words[row]
+            by_sentence = sentence_words.scores(words.hashed, words.vectors)
+            by_whole = self.trained_on[row]
+            if by_whole is None:
+                by_whole = self.narrative.scores(words.pieces, by_sentence.max(axis=1))
+            dense[place] = dense_inputs(self.counts[row], by_sentence, scores, by_whole)
+        return dense
 
 
 def _sentence_targets(record: Record, spans: list[tuple[int, int]]) -> NDArray[np.int8]:
@@ -288,13 +318,14 @@ def _fit_targets(
     rarity: NDArray[np.float32],
     c: float,
     scale: float,
+    weights: NDArray[np.float64] | None,
 ) -> WordWeights:
     """A logistic regression for each column of ``targets``; -1 marks what is not known."""
     hashed = _matrix(texts, rarity)
     used = np.flatnonzero(hashed.getnnz(axis=0))
     x = hstack([hashed[:, used], csr_matrix(vectors * scale)], format="csr")
     number = targets.shape[1]
-    weights = np.zeros((SIZE, number), dtype=np.float32)
+    of_words = np.zeros((SIZE, number), dtype=np.float32)
     of_vectors = np.zeros((vectors.shape[1], number), dtype=np.float32)
     bias = np.full(number, -4.0, dtype=np.float32)
     for column in range(number):
@@ -309,12 +340,12 @@ def _fit_targets(
             class_weight="balanced",
             max_iter=1000,
             random_state=0,
-        ).fit(x[known], y)
-        weights[used, column] = fitted.coef_[0, : len(used)]
+        ).fit(x[known], y, sample_weight=None if weights is None else weights[known])
+        of_words[used, column] = fitted.coef_[0, : len(used)]
         of_vectors[:, column] = fitted.coef_[0, len(used) :] * scale
         bias[column] = fitted.intercept_[0]
     # Bundles hold half precision: use the same weights for the heads.
-    return WordWeights(rarity, weights.astype(np.float16).astype(np.float32), of_vectors, bias)
+    return WordWeights(rarity, of_words.astype(np.float16).astype(np.float32), of_vectors, bias)
 
 
 def _fit_first_heads(
@@ -322,6 +353,7 @@ def _fit_first_heads(
 ) -> Head:
     weights = np.zeros((len(DENSE), len(FIRST_HEADS)), dtype=np.float32)
     bias = np.full(len(FIRST_HEADS), -4.0, dtype=np.float32)
+    case_weights = _weights(records)
     ties = np.array(
         [-1 if r.relationship is None else RELATIONSHIPS.index(r.relationship) for r in records]
     )
@@ -330,34 +362,59 @@ def _fit_first_heads(
             continue
         y = np.array([_bag_target(record, name) for record in records])
         if len(set(y[y >= 0].tolist())) == 2:
-            w, b = _fit_head(dense[y >= 0], y[y >= 0], c=settings.head_c)
+            w, b = _fit_head(dense, y, c=settings.head_c, weights=case_weights)
             weights[:, column], bias[column] = w[:, 0], b[0]
     first_tie = len(INDICATORS) + len(ACTS)
     known = ties >= 0
     present = sorted(set(ties[known].tolist()))
     if len(present) > 2:
-        w, b = _fit_head(dense[known], ties[known], c=settings.head_c)
+        w, b = _fit_head(dense, ties, c=settings.head_c, weights=case_weights)
         for index, tie in enumerate(present):
             weights[:, first_tie + tie], bias[first_tie + tie] = w[:, index], b[index]
     return Head(weights, bias)
 
 
 def _fit_label_head(
-    inputs: NDArray[np.float64], labels: NDArray[np.int64], settings: Settings
+    inputs: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    records: Sequence[Record],
+    settings: Settings,
 ) -> Head:
-    weights, bias = _fit_head(inputs, labels, c=settings.label_c)
+    case_weights = _weights(records)
+    if settings.class_weight:
+        by_label = np.array([settings.class_weight.get(label, 1.0) for label in LABELS])
+        case_weights = by_label[labels] * (1.0 if case_weights is None else case_weights)
+    weights, bias = _fit_head(inputs, labels, c=settings.label_c, weights=case_weights)
     return Head(weights, bias)
 
 
+def _weights(records: Sequence[Record]) -> NDArray[np.float64] | None:
+    """How much each record counts; ``None`` if all count alike."""
+    weights = np.array([record.weight for record in records])
+    return None if (weights == 1).all() else weights
+
+
 def _fit_head(
-    x: NDArray[np.float64], y: NDArray[np.int64], *, c: float
+    x: NDArray[np.float64],
+    y: NDArray[np.int64],
+    *,
+    c: float,
+    weights: NDArray[np.float64] | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logistic regression on standardised inputs, with the scaling folded into the weights."""
-    scaler = StandardScaler().fit(x)
-    fitted = LogisticRegression(C=c, max_iter=2000).fit(scaler.transform(x), y)
-    weights = (fitted.coef_ / scaler.scale_).T
-    bias = fitted.intercept_ - scaler.mean_ @ weights
-    return weights.astype(np.float32), bias.astype(np.float32)
+    """Logistic regression on standardised inputs, with the scaling folded into the weights.
+
+    Rows whose ``y`` is -1 are not known and left out.
+    """
+    known = y >= 0
+    x, y = x[known], y[known]
+    weights = None if weights is None else weights[known]
+    scaler = StandardScaler().fit(x, sample_weight=weights)
+    fitted = LogisticRegression(C=c, max_iter=2000).fit(
+        scaler.transform(x), y, sample_weight=weights
+    )
+    w = (fitted.coef_ / scaler.scale_).T
+    bias = fitted.intercept_ - scaler.mean_ @ w
+    return w.astype(np.float32), bias.astype(np.float32)
 
 
 def _thresholds(logits: NDArray[np.float64], records: Sequence[Record]) -> dict[str, float]:

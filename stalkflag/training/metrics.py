@@ -2,62 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stalkflag.assessment import ACTS, INDICATORS, LABELS, Assessment
-from stalkflag.training.records import NAMES_OFFENCE, Record
+from stalkflag.training.bootstrap import Labelled, accuracy, f1, macro_f1, stalking_recall
+from stalkflag.training.predictions import Predictions
+from stalkflag.training.records import Record
 
-BOOTSTRAP = 1000
-"""Resamples of whole groups for an interval."""
+__all__ = ["Labelled", "calibration_error", "f1", "macro_f1", "measure", "worst_errors"]
 
-SLICES: dict[str, Callable[[Record], str | None]] = {
-    "register": lambda r: r.register,
-    "relationship": lambda r: r.relationship,
-    "difficulty": lambda r: r.difficulty,
-    "words": lambda r: _length_band(len(r.text.split())),
-    "names_offence": lambda r: "yes" if NAMES_OFFENCE.search(r.text) else "no",
-}
 FEWEST_IN_SLICE = 20
 
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """Labels as they are and as they were suggested, row for row, as indices into ``LABELS``."""
-
-    true: NDArray[np.int64]
-    suggested: NDArray[np.int64]
-    groups: NDArray[np.str_]
-
-    def interval(
-        self, statistic: Callable[[NDArray[np.int64], NDArray[np.int64]], float], seed: int = 1997
-    ) -> tuple[float, float]:
-        """95 % bootstrap interval of a statistic of (true, suggested); groups are kept whole."""
-        names, group_of = np.unique(self.groups, return_inverse=True)
-        members = [np.flatnonzero(group_of == g) for g in range(len(names))]
-        draw = np.random.default_rng(seed)
-        values = []
-        for _ in range(BOOTSTRAP):
-            rows = np.concatenate([members[g] for g in draw.integers(0, len(names), len(names))])
-            values.append(statistic(self.true[rows], self.suggested[rows]))
-        low, high = np.percentile(values, [2.5, 97.5])
-        return round(float(low), 3), round(float(high), 3)
-
-
-def f1(true: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
-    """F1 of a yes-or-no question; 0 where it is undefined."""
-    both = int((true & said).sum())
-    return 2 * both / total if (total := int(true.sum() + said.sum())) else 0.0
-
-
-def macro_f1(true: NDArray[np.int64], suggested: NDArray[np.int64]) -> float:
-    """Mean F1 of the labels that occur among the true ones."""
-    present = np.unique(true)
-    return float(np.mean([f1(true == k, suggested == k) for k in present]))
+WORST = 50
+"""How many errors are listed, by id only."""
 
 
 def measure(records: Sequence[Record], assessments: Sequence[Assessment]) -> dict[str, Any]:
@@ -65,42 +26,12 @@ def measure(records: Sequence[Record], assessments: Sequence[Assessment]) -> dic
 
     Indicators, acts, relationships and occasions are measured on the records that have them.
     """
-    labelled = Labelled(
-        np.array([LABELS.index(r.label) for r in records]),
-        np.array([LABELS.index(a.suggestion) for a in assessments]),
-        np.array([r.group for r in records]),
-    )
-    true, said = labelled.true, labelled.suggested
-    stalking = LABELS.index("stalking")
+    predictions = Predictions.of(records, assessments)
     pairs = list(zip(records, assessments, strict=True))
-    probabilities = np.array([[a.probabilities[x] for x in LABELS] for a in assessments])
-    referred = np.array([a.refer for a in assessments])
-    result: dict[str, Any] = {
-        "narratives": len(records),
-        "groups": len(set(labelled.groups)),
-        "macro_f1": _round(macro_f1(true, said)),
-        "macro_f1_interval": labelled.interval(macro_f1),
-        "accuracy": _round(float((true == said).mean())),
-        "stalking_recall_interval": labelled.interval(
-            lambda t, s: (
-                float((s[t == stalking] == stalking).mean()) if (t == stalking).any() else 0.0
-            )
-        ),
-        "labels": {
-            label: _precision_recall(true == k, said == k) for k, label in enumerate(LABELS)
-        },
-        "confusion": [
-            [int(((true == i) & (said == j)).sum()) for j in range(len(LABELS))]
-            for i in range(len(LABELS))
-        ],
-        "calibration_error": _round(calibration_error(probabilities, true)),
-        "referred": _round(float(referred.mean())),
-        "accuracy_not_referred": _round(float((true == said)[~referred].mean()))
-        if (~referred).any()
-        else None,
-        "indicators": {
-            name: _precision_recall(*_indicator_columns(pairs, name)) for name in INDICATORS
-        },
+    result = measure_labels(predictions)
+    slices = result.pop("slices")
+    result["indicators"] = {
+        name: _precision_recall(*_indicator_columns(pairs, name)) for name in INDICATORS
     }
     result["evidence_overlapped"] = _evidence_overlap(pairs)
     with_acts = [(r, a) for r, a in pairs if r.acts is not None]
@@ -119,14 +50,75 @@ def measure(records: Sequence[Record], assessments: Sequence[Assessment]) -> dic
     ]
     if counted:
         result["two_or_more_accuracy"] = _round(float(np.mean(counted)))
-    result["slices"] = {
-        kind: slices for kind, of in SLICES.items() if (slices := _slices(records, labelled, of))
-    }
+    result["slices"] = slices
     return result
 
 
+def measure_labels(predictions: Predictions) -> dict[str, Any]:
+    """The measures that need labels and predictions only, as plain data."""
+    labelled = predictions.labelled
+    true, said, referred = labelled.true, labelled.suggested, predictions.referred
+    return {
+        "narratives": len(true),
+        "groups": len(set(labelled.groups)),
+        "macro_f1": _round(macro_f1(true, said)),
+        "macro_f1_interval": labelled.interval(macro_f1),
+        "accuracy": _round(accuracy(true, said)),
+        "accuracy_interval": labelled.interval(accuracy),
+        "stalking_recall_interval": labelled.interval(stalking_recall),
+        "labels": {
+            label: _precision_recall(true == k, said == k) for k, label in enumerate(LABELS)
+        },
+        "confusion": [
+            [int(((true == i) & (said == j)).sum()) for j in range(len(LABELS))]
+            for i in range(len(LABELS))
+        ],
+        "calibration_error": _round(calibration_error(predictions.probabilities, true)),
+        "stalking_average_precision": _round(
+            average_precision(true == LABELS.index("stalking"), predictions.stalking)
+        ),
+        "referred": _round(float(referred.mean())),
+        "accuracy_not_referred": _round(float((true == said)[~referred].mean()))
+        if (~referred).any()
+        else None,
+        "slices": {
+            kind: found
+            for kind, values in predictions.slices.items()
+            if (found := _slices(labelled, values))
+        },
+    }
+
+
+def worst_errors(predictions: Predictions, most: int = WORST) -> list[dict[str, Any]]:
+    """The errors that the model was surest of, by id only, the surest first."""
+    rows = np.arange(len(predictions.true))
+    of_label = predictions.probabilities[rows, predictions.true]
+    wrong = np.flatnonzero(predictions.true != predictions.suggested)
+    return [
+        {
+            "id": predictions.ids[i],
+            "label": LABELS[predictions.true[i]],
+            "suggestion": LABELS[predictions.suggested[i]],
+            "probability_of_label": round(float(of_label[i]), 4),
+            "refer": bool(predictions.referred[i]),
+        }
+        for i in wrong[np.argsort(of_label[wrong], kind="stable")][:most].tolist()
+    ]
+
+
+def average_precision(true: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
+    """Mean precision over the recall gained as the score's threshold falls; 0 if none is true."""
+    order = np.argsort(-score, kind="stable")
+    hits = true[order]
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return float(precision[hits].mean()) if hits.any() else 0.0
+
+
 def calibration_error(probabilities: NDArray[np.float64], true: NDArray[np.int64]) -> float:
-    """Expected calibration error of the suggested label's probability, ten bins of equal width."""
+    """Expected calibration error of the suggested label's probability, ten bins of equal width.
+
+    Guo and others, "On calibration of modern neural networks", ICML 2017.
+    """
     sure = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == true
     bins = np.minimum((sure * 10).astype(int), 9)
@@ -139,19 +131,15 @@ def calibration_error(probabilities: NDArray[np.float64], true: NDArray[np.int64
     )
 
 
-def _slices(
-    records: Sequence[Record], labelled: Labelled, of: Callable[[Record], str | None]
-) -> dict[str, dict[str, Any]]:
-    values = np.array([of(r) or "" for r in records])
+def _slices(labelled: Labelled, values: NDArray[np.str_]) -> dict[str, dict[str, Any]]:
     found = {}
     for value in sorted(set(values.tolist()) - {""}):
-        rows = values == value
-        if rows.sum() >= FEWEST_IN_SLICE:
-            part = Labelled(labelled.true[rows], labelled.suggested[rows], labelled.groups[rows])
+        part = labelled.rows(values == value)
+        if len(part.true) >= FEWEST_IN_SLICE:
             found[value] = {
-                "narratives": int(rows.sum()),
-                "accuracy": _round(float((part.true == part.suggested).mean())),
-                "accuracy_interval": part.interval(lambda t, s: float((t == s).mean())),
+                "narratives": len(part.true),
+                "accuracy": _round(accuracy(part.true, part.suggested)),
+                "accuracy_interval": part.interval(accuracy),
             }
     return found
 
@@ -191,13 +179,6 @@ def _evidence_overlap(pairs: Sequence[tuple[Record, Assessment]]) -> float | Non
                     and any(e.start < start + len(piece) and start < e.end for e in shown.evidence)
                 )
     return _round(float(np.mean(touched))) if touched else None
-
-
-def _length_band(words: int) -> str:
-    for most in (25, 60, 120, 240):
-        if words <= most:
-            return f"up to {most}"
-    return "over 240"
 
 
 def _round(value: float) -> float:

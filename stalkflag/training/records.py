@@ -1,19 +1,21 @@
-"""Labelled narratives: reading them and checking what the labelling guide asks."""
+"""Labelled narratives: rows made into records, and what the labelling guide asks of them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from stalkflag.assessment import ACTS, INDICATORS, LABELS, RELATIONSHIPS
+from stalkflag.batch.reading import TEXT_COLUMNS
 from stalkflag.errors import InputError
-from stalkflag.training.decided import is_decisions, labelled
+from stalkflag.training.sources import SPLITS, RawRow, find_files, read_rows
 
 REGISTERS: tuple[str, ...] = (
     "police_report",
@@ -25,15 +27,19 @@ REGISTERS: tuple[str, ...] = (
     "forum_post",
     "other",
 )
-SPLITS: tuple[str, ...] = ("train", "dev", "test")
-
-SECOND_READER = "second-reader.jsonl"
-"""Beside a corpus: the labels of a reader who had not seen the first ones."""
-
-SETTLED = "settled.jsonl"
-"""Beside a corpus: for each record that was changed when readers were compared, its first labels."""
 
 NAMES_OFFENCE = re.compile(r"stalk|harass", re.IGNORECASE)
+
+LEAVE_OUT = "skip"
+"""What a label of the user's own may be mapped to, beside the three labels."""
+
+UNDECIDED: tuple[str, ...] = ("need_more", "need more")
+"""What the recording desk writes when a person wants to know more before deciding."""
+
+TEXT_HASHES: tuple[str, ...] = ("text_hash", "text_hmac_sha256")
+"""Where the desk's decisions say which text they are on."""
+
+_YES, _NO = ("true", "yes", "y", "1", "1.0"), ("false", "no", "n", "0", "0.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class Record:
     """One labelled narrative, as ``data/labelling-guide.md`` describes it.
 
     What a force's own cases may lack is ``None``: indicators, acts, relationship, occasions.
+    ``weight`` is how much the case counts in training.
     """
 
     id: str
@@ -56,6 +63,7 @@ class Record:
     source: str
     group: str
     split: str | None
+    weight: float = 1.0
 
     def evidence_offsets(self, indicator: str) -> list[tuple[int, int]]:
         """Character offsets of each place where the evidence for an indicator stands."""
@@ -66,81 +74,240 @@ class Record:
         ]
 
 
-def find_files(sources: Iterable[Path]) -> list[Path]:
-    """JSONL files of records among files and folders, in a fixed order."""
-    found: list[Path] = []
-    for source in sources:
-        if source.is_dir():
-            companions = (SECOND_READER, SETTLED)
-            found += sorted(p for p in source.glob("*.jsonl") if p.name not in companions)
-        elif source.is_file():
-            found.append(source)
-        else:
-            raise InputError(f"There is no file or folder {source}: check the path.")
-    if not found:
-        raise InputError("No .jsonl file was found in the folders given.")
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns of a labelled file hold what; ``None`` is the usual name.
+
+    ``labels`` says what the user's own labels mean: lower-case value to one of the three labels
+    or ``LEAVE_OUT``; the value ``*`` stands for every other one.
+    """
+
+    text: str | None = None
+    label: str | None = None
+    id: str | None = None
+    group: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def label_of(self, value: str) -> str | None:
+        """The label that a value of the file stands for; ``None`` if it stands for none."""
+        low = value.strip().lower()
+        return self.labels.get(low) or (low if low in LABELS else self.labels.get("*"))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledData:
+    """Records, and a sentence for each kind of row that was left out: never a text."""
+
+    records: list[Record]
+    notes: list[str]
+
+
+def parse_label_map(given: Iterable[str]) -> dict[str, str]:
+    """What the user's own labels mean, from ``stalking=8L,harassment=8M,neither=*``.
+
+    Raises
+    ------
+    InputError
+        If a part is not ``LABEL=VALUE``, or a value is given two meanings.
+    """
+    known = (*LABELS, LEAVE_OUT)
+    found: dict[str, str] = {}
+    for part in (part for text in given for part in text.split(",") if part.strip()):
+        label, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not value or label not in known:
+            raise InputError(
+                f"--label-map has {part.strip()!r}: write LABEL=VALUE with one of "
+                f"{', '.join(known)} on the left, such as stalking=8L,harassment=8M,neither=*."
+            )
+        if found.setdefault(value.lower(), label) != label:
+            raise InputError(f"--label-map gives {value!r} two meanings: choose one.")
     return found
 
 
-def read_records(sources: Iterable[Path]) -> list[Record]:
+def read_records(given: Iterable[str | Path]) -> list[Record]:
     """All labelled narratives of some files or folders; the file name tells the split."""
-    return [record for path in find_files(sources) for record in _read_file(path)]
+    return read_labelled(given).records
 
 
-def _read_file(path: Path) -> Iterator[Record]:
-    split = path.stem if path.stem in SPLITS else None
-    lines = read_lines(path)
-    first = next(lines, None)
-    if first is None:
-        return
-    if is_decisions(first[1]):
-        for number, plain in labelled(path, chain((first,), lines)):
-            yield _record(plain, split=split, where=f"{path}:{number}")
-        return
-    for number, line in chain((first,), lines):
-        try:
-            plain = json.loads(line)
-        except ValueError:
-            raise InputError(f"{path}:{number}: this line is not JSON.") from None
-        yield _record(plain, split=split, where=f"{path}:{number}")
+def read_labelled(given: Iterable[str | Path], columns: Columns | None = None) -> LabelledData:
+    """Read labelled narratives, and the decisions that the recording desk keeps.
+
+    Rows without a narrative or a label, and decisions that ask for more, cannot be learned from:
+    they are left out and counted in the notes. Of several decisions on one text the last counts.
+
+    Raises
+    ------
+    InputError
+        If a row cannot be read, a label is not known, or a file has no labelled row.
+    """
+    columns = columns or Columns()
+    records: list[Record] = []
+    notes: list[str] = []
+    for source in find_files(given):
+        kept: dict[str, Record] = {}
+        left_out: Counter[str] = Counter()
+        unknown: Counter[str] = Counter()
+        rows = 0
+        for row in read_rows(source, text_column=columns.text):
+            rows += 1
+            decided = "decision" in row.values and columns.label is None
+            found = _record(row, columns, decided=decided)
+            if isinstance(found, _Unknown):
+                unknown[found.shown] += 1
+            elif isinstance(found, str):
+                left_out[found] += 1
+            else:
+                # Only a desk decides anew on the same text; other rows stand for themselves.
+                key = str(row.value(None, *TEXT_HASHES) or found.text) if decided else str(rows)
+                left_out["overtaken by a later decision on the same text"] += key in kept
+                kept[key] = found
+        if unknown:
+            raise InputError(_unknown_labels(source.path, unknown))
+        if not kept:
+            why = "; ".join(f"{n} {reason}" for reason, n in left_out.items()) or "it is empty"
+            raise InputError(
+                f"{source.path} has no labelled narrative ({why}): name the column with the label "
+                "with --label-column and the one with the narrative with --text-column."
+            )
+        if left_out := +left_out:
+            why = ", ".join(f"{n} {reason}" for reason, n in left_out.items())
+            notes.append(f"{source.path}: {left_out.total()} of {rows} rows left out: {why}.")
+        records += kept.values()
+    return LabelledData(records, notes)
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a JSONL file that are not blank, with their numbers from 1."""
-    try:
-        with path.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield number, line
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as UTF-8 text: {error}.") from None
-
-
-def _record(plain: Any, *, split: str | None, where: str) -> Record:
-    if not isinstance(plain, dict) or not isinstance(plain.get("text"), str):
-        raise InputError(f"{where}: a record needs at least 'text' and 'label'.")
-    if plain.get("label") not in LABELS:
-        raise InputError(
-            f"{where}: the label is {plain.get('label')!r}; it must be one of {', '.join(LABELS)}."
-        )
-    acts = plain.get("acts", plain.get("s2a"))
-    identity = str(plain.get("id", where))
-    evidence = plain.get("evidence") or {}
-    return Record(
-        id=identity,
-        text=plain["text"],
-        label=plain["label"],
-        indicators={name: plain.get(name) for name in INDICATORS},
-        evidence={name: tuple(evidence.get(name, ())) for name in INDICATORS},
-        acts=None if acts is None else tuple(acts),
-        relationship=plain.get("relationship"),
-        occasions=plain.get("occasions"),
-        register=plain.get("register"),
-        difficulty=plain.get("difficulty"),
-        source=str(plain.get("source", "")),
-        group=str(plain.get("group") or identity),
-        split=split,
+def _unknown_labels(path: Path, unknown: Counter[str]) -> str:
+    shown = ", ".join(f"{value} ({n})" for value, n in unknown.most_common(5))
+    return (
+        f"{path}: {unknown.total()} rows have a label that is none of {', '.join(LABELS)}: {shown}. "
+        "Say what they mean with --label-map, such as stalking=8L,harassment=8M,neither=* "
+        "(skip=VALUE leaves rows out)."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    """A label that stands for none of the three."""
+
+    shown: str
+
+
+def _record(row: RawRow, columns: Columns, *, decided: bool) -> Record | _Unknown | str:
+    """The record of a row, or its unknown label, or why it is left out."""
+    given = row.value(columns.label, "decision" if decided else "label")
+    given = "" if _blank(given) else str(given).strip()
+    if decided and str(row.value(None, "stage") or "final") != "final":
+        return "that were a first impression, before the decision"
+    if decided and given in UNDECIDED:
+        return "where the decision was to find out more"
+    text = row.value(columns.text, *TEXT_COLUMNS)
+    if _blank(text):
+        return "without the text (the desk was not asked to keep it)" if decided else "with no text"
+    if not isinstance(text, str):
+        raise InputError(f"{row.where}: the narrative is not text.")
+    if not given:
+        return "with no label"
+    label = columns.label_of(given)
+    if label is None:
+        return _Unknown(_shown(given))
+    if label == LEAVE_OUT:
+        return "with a label mapped to skip"
+    name = row.value(columns.id, "id", *TEXT_HASHES)
+    name = row.name if _blank(name) else str(name)
+    group = row.value(columns.group, "group", *TEXT_HASHES)
+    split = row.value(None, "split")
+    split = "dev" if split == "validation" else split
+    return Record(
+        id=name,
+        text=text,
+        label=label,
+        indicators={i: _truth(row, i) for i in INDICATORS},
+        evidence=_evidence(row),
+        acts=_acts(row.value(None, "acts", "s2a")),
+        relationship=_word(row.value(None, "relationship")),
+        occasions=_occasions(row),
+        register=_word(row.value(None, "register")),
+        difficulty=_word(row.value(None, "difficulty")),
+        source=str(row.value(None, "source") or ""),
+        group=name if _blank(group) else str(group),
+        split=split if split in SPLITS else row.split,
+        weight=row.source.weight * _weight(row),
+    )
+
+
+def _blank(value: Any) -> bool:
+    return value is None or value != value or (isinstance(value, str) and not value.strip())
+
+
+def _shown(value: str) -> str:
+    """A value for a message: a code or a word as it stands, nothing that may be a narrative."""
+    if len(value) <= 30 and len(value.split()) <= 3:
+        return repr(value)
+    return f"a text of {len(value)} characters"
+
+
+def _word(value: Any) -> str | None:
+    return None if _blank(value) else str(value).strip()
+
+
+def _truth(row: RawRow, name: str) -> bool | None:
+    value = row.value(None, name)
+    if isinstance(value, bool):
+        return value
+    if _blank(value):
+        return None
+    low = str(value).strip().lower()
+    if low not in (*_YES, *_NO):
+        raise InputError(f"{row.where}: {name} is {_shown(low)}; give true, false or nothing.")
+    return low in _YES
+
+
+def _acts(value: Any) -> tuple[str, ...] | None:
+    """Acts from a list, or from a cell such as ``following; watching``; ``none`` for no act."""
+    if isinstance(value, (list, tuple)):
+        return tuple(str(item) for item in value)
+    if _blank(value):
+        return None
+    words = [word.strip() for word in re.split(r"[;,]", str(value))]
+    return tuple(word for word in words if word and word != "none")
+
+
+def _occasions(row: RawRow) -> int | None:
+    value = row.value(None, "occasions")
+    if _blank(value):
+        return None
+    try:
+        return int(float(value))
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{row.where}: occasions is not a whole number.") from None
+
+
+def _weight(row: RawRow) -> float:
+    value = row.value(None, "weight")
+    if _blank(value):
+        return 1.0
+    try:
+        weight = float(value)
+    except (TypeError, ValueError):
+        weight = -1.0
+    if not 0 < weight < float("inf"):
+        raise InputError(f"{row.where}: the weight is not a number above 0.")
+    return weight
+
+
+def _evidence(row: RawRow) -> dict[str, tuple[str, ...]]:
+    """Evidence by indicator from an object or JSON; empty where the file has none to give."""
+    value = row.value(None, "evidence")
+    if _blank(value):
+        return {}
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, dict):
+        raise InputError(f"{row.where}: evidence is not a JSON object of lists of quotations.")
+    return {name: tuple(value.get(name) or ()) for name in INDICATORS}
 
 
 def data_sha256(records: Iterable[Record]) -> str:
@@ -151,6 +318,7 @@ def data_sha256(records: Iterable[Record]) -> str:
             [
                 *(r.id, r.text, r.label, r.indicators, r.evidence, r.acts, r.relationship),
                 *(r.occasions, r.group, r.split),
+                *(() if r.weight == 1 else (r.weight,)),
             ],
             ensure_ascii=False,
             sort_keys=True,
@@ -167,15 +335,15 @@ def problems(record: Record) -> list[str]:
     if not record.text.strip():
         found.append("the text is empty")
     if record.relationship is not None and record.relationship not in RELATIONSHIPS:
-        found.append(f"unknown relationship {record.relationship!r}")
+        found.append(f"unknown relationship {_shown(record.relationship)}")
     if record.register is not None and record.register not in REGISTERS:
-        found.append(f"unknown register {record.register!r}")
+        found.append(f"unknown register {_shown(record.register)}")
     for act in record.acts or ():
         if act not in ACTS:
-            found.append(f"unknown act {act!r}")
+            found.append(f"unknown act {_shown(act)}")
     for name, shown in record.indicators.items():
-        words = record.evidence[name]
-        if shown and not 1 <= len(words) <= 3:
+        words = record.evidence.get(name, ())
+        if shown and record.evidence and not 1 <= len(words) <= 3:
             found.append(f"{name} is true with {len(words)} pieces of evidence (1 to 3 are needed)")
         if not shown and words:
             found.append(f"{name} has evidence but is not true")
@@ -196,3 +364,28 @@ def problems(record: Record) -> list[str]:
     ):
         found.append("stalking by no former partner, but neither fixated nor obsessive")
     return found
+
+
+def draw_cases(records: Sequence[Record], number: int, seed: int) -> list[Record]:
+    """Whole cases, drawn until there are at least ``number`` narratives; in the order given."""
+    sizes = Counter(record.group for record in records)
+    groups = sorted(sizes)
+    random.Random(seed).shuffle(groups)
+    kept: set[str] = set()
+    drawn = 0
+    for group in groups:
+        if drawn >= number:
+            break
+        kept.add(group)
+        drawn += sizes[group]
+    return [record for record in records if record.group in kept]
+
+
+def in_splits(records: Sequence[Record]) -> tuple[list[Record], dict[str, list[Record]]]:
+    """Records to learn from, and those of the splits ``dev`` and ``test``, which are measured."""
+    measured = {
+        split: part
+        for split in ("dev", "test")
+        if (part := [record for record in records if record.split == split])
+    }
+    return [record for record in records if record.split not in measured], measured

@@ -1,123 +1,128 @@
-"""What MLflow keeps of a training run, and how a registered model is found again.
+"""What MLflow keeps of a training run.
 
 Never a narrative's text: parameters, numbers, pictures, hashes, ids, and the bundle.
 """
 
 from __future__ import annotations
 
-import logging
-import os
+import csv
+import hashlib
+import io
+import json
+import platform
 import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from stalkflag.errors import MissingExtra, ModelError
+import stalkflag
+from stalkflag.model import save_model
+from stalkflag.training.card import model_card
+from stalkflag.training.metrics import worst_errors
+from stalkflag.training.outcome import Measured, Outcome
+from stalkflag.training.pictures import pictures
+from stalkflag.training.store import CHALLENGER, EXPERIMENT, REGISTERED, client_ready, quiet
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+PACKAGES: tuple[str, ...] = ("numpy", "scikit-learn", "scipy", "spacy", "onnxruntime", "mlflow")
+"""What the weights may depend on; their versions are logged."""
 
-    from stalkflag.training.fit import Settings
-
-STORE = "sqlite:///mlflow.db"
-"""The tracking store, in the working folder, unless ``MLFLOW_TRACKING_URI`` says otherwise."""
-
-REGISTERED = "stalkflag"
-EXPERIMENT = "stalkflag"
-
-
-def client_ready() -> Any:
-    """The ``mlflow`` module, quiet and pointed at the store."""
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    try:
-        import mlflow
-    except ImportError:
-        raise MissingExtra("train", "The model registry") from None
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", STORE))
-    return mlflow
+LONGEST_PARAMETER = 500
 
 
-def bundle_from_uri(uri: str) -> Path:
-    """The bundle folder of a model in MLflow.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model, or it was not logged by stalkflag.
-    """
-    mlflow = client_ready()
-    try:
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
-    except Exception as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(
-            f"There is no model at {uri} in {mlflow.get_tracking_uri()}: {first}"
-        ) from None
-    bundle = folder / "artifacts" / "bundle"
-    if not bundle.is_dir():
-        raise ModelError(f"{uri} was not logged by 'stalkflag train': it holds no bundle.")
-    return bundle
+def code_sha256() -> str:
+    """Hash of stalkflag's own source files."""
+    package = Path(stalkflag.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
-@contextmanager
-def _run(name: str) -> Iterator[Any]:
-    mlflow = client_ready()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        mlflow.set_experiment(EXPERIMENT)
-        with mlflow.start_run(run_name=name):
-            yield mlflow
-
-
-def log_training(
-    bundle: Path,
-    *,
-    settings: Settings,
-    info: dict[str, Any],
-    measured: dict[str, dict[str, Any]],
-    register: bool,
-) -> tuple[str, str | None]:
+def log_training(outcome: Outcome, *, register: bool) -> tuple[str, str | None]:
     """Log one training run; returns the run's id and the registered version, if any.
 
-    Parameters
-    ----------
-    measured
-        Results of :func:`stalkflag.training.metrics.measure` by name of the data ("held_out",
-        "dev", "test").
+    The model is registered, as ``challenger``, when everything else is logged: an interrupted
+    training leaves no half-registered version.
     """
-    with _run(f"train {info['version']}") as mlflow, tempfile.TemporaryDirectory() as folder:
-        mlflow.log_params(asdict(settings))
-        mlflow.log_params(
-            {k: info[k] for k in ("version", "records", "rules_sha256", "data_sha256")}
-        )
-        for data, result in measured.items():
-            mlflow.log_metrics(dict(_numbers(result, data)))
-            mlflow.log_dict(result, f"metrics/{data}.json")
-            path = Path(folder) / f"confusion-{data}.png"
-            confusion_picture(result["confusion"], title=data).savefig(path, dpi=120)
-            mlflow.log_artifact(str(path), "pictures")
-        mlflow.log_dict(info, "bundle.json")
-        logged = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(Path(__file__).with_name("pyfunc.py")),
-            artifacts={"bundle": str(bundle)},
-            pip_requirements=["stalkflag"],
-            input_example=None,
-            signature=_signature(mlflow),
-            registered_model_name=None,
-        )
-        run_id = mlflow.active_run().info.run_id
-    if not register:
-        return run_id, None
-    # Registered last, so that an interrupted training leaves no half-registered version.
-    version = mlflow.register_model(logged.model_uri, REGISTERED)
-    mlflow.MlflowClient().set_registered_model_alias(REGISTERED, "challenger", version.version)
-    return run_id, str(version.version)
+    mlflow = client_ready()
+    info = outcome.model.info
+    card = model_card(outcome)
+    with quiet(), tempfile.TemporaryDirectory() as folder:
+        bundle = Path(folder) / "bundle"
+        save_model(outcome.model, bundle)
+        mlflow.set_experiment(EXPERIMENT)
+        with mlflow.start_run(run_name=f"train {info['version']}") as run:
+            mlflow.log_params(_parameters(outcome))
+            for name, found in outcome.measured.items():
+                _log_measured(mlflow, name, found, Path(folder))
+            behaviour = outcome.behaviour
+            mlflow.log_metric("behaviour.right", behaviour.share)
+            for capability, (right, number) in behaviour.by_capability().items():
+                mlflow.log_metric(f"behaviour.{capability}", right / number)
+            mlflow.log_dict(behaviour.to_dict(), "behaviour.json")
+            mlflow.log_dict(outcome.config, "config.json")
+            mlflow.log_dict(info, "bundle.json")
+            mlflow.log_text(card, "model-card.md")
+            logged = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(Path(__file__).with_name("pyfunc.py")),
+                artifacts={"bundle": str(bundle)},
+                pip_requirements=["stalkflag"],
+                input_example=None,
+                signature=_signature(mlflow),
+                registered_model_name=None,
+            )
+            run_id = str(run.info.run_id)
+        if not register:
+            return run_id, None
+        version = mlflow.register_model(
+            logged.model_uri, REGISTERED, tags={"bundle_version": info["version"]}
+        ).version
+        client = mlflow.MlflowClient()
+        client.update_model_version(REGISTERED, version, description=card)
+        client.set_registered_model_alias(REGISTERED, CHALLENGER, version)
+    return run_id, str(version)
+
+
+def _parameters(outcome: Outcome) -> dict[str, str]:
+    info = outcome.model.info
+    found = {**outcome.config, "code_sha256": code_sha256(), "python": platform.python_version()}
+    found.update({k: info[k] for k in ("version", "records", "rules_sha256", "data_sha256")})
+    if "recalibrated" in info:
+        found["recalibrated_data_sha256"] = info["recalibrated"]["data_sha256"]
+    found.update({f"package.{name}": package_version(name) for name in PACKAGES})
+    return {
+        name: (value if isinstance(value, str) else json.dumps(value))[:LONGEST_PARAMETER]
+        for name, value in found.items()
+    }
+
+
+def _log_measured(mlflow: Any, name: str, found: Measured, folder: Path) -> None:
+    mlflow.log_metrics(dict(_numbers(found.measures, name)))
+    mlflow.log_dict(found.measures, f"metrics/{name}.json")
+    mlflow.log_dict(
+        {"texts_sha256": found.texts, "rows": found.predictions.rows()}, f"predictions/{name}.json"
+    )
+    for table, rows in (("coverage", found.coverage), ("errors", worst_errors(found.predictions))):
+        mlflow.log_text(csv_text(rows), f"{table}/{name}.csv")
+    for picture, figure in pictures(
+        found.predictions, found.measures["confusion"], coverage=found.coverage, title=name
+    ):
+        path = folder / f"{picture}-{name}.png"
+        figure.savefig(path, dpi=120)
+        mlflow.log_artifact(str(path), "pictures")
+
+
+def csv_text(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as CSV; of no rows, nothing."""
+    if not rows:
+        return ""
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
 
 
 def _signature(mlflow: Any) -> Any:
@@ -143,36 +148,13 @@ def _signature(mlflow: Any) -> Any:
 
 
 def _numbers(result: Any, prefix: str) -> Iterator[tuple[str, float]]:
-    """Every number in a nested result, named by its path."""
-    if isinstance(result, bool) or result is None or isinstance(result, str):
-        return
-    if isinstance(result, (int, float)):
+    """Every number in a nested result, named by its path; intervals as ``.low`` and ``.high``."""
+    if isinstance(result, (int, float)) and not isinstance(result, bool):
         yield prefix, float(result)
+    elif isinstance(result, (list, tuple)) and prefix.endswith("_interval"):
+        low, high = result
+        yield f"{prefix.removesuffix('_interval')}.low", float(low)
+        yield f"{prefix.removesuffix('_interval')}.high", float(high)
     elif isinstance(result, dict):
         for key, value in result.items():
             yield from _numbers(value, f"{prefix}.{key}".replace(" ", "_"))
-
-
-def confusion_picture(confusion: list[list[int]], *, title: str) -> Figure:
-    """A confusion matrix as a picture: rows are the labels, columns the suggestions."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib.figure import Figure
-
-    from stalkflag.assessment import LABELS
-
-    figure = Figure(figsize=(5, 4.2), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(confusion, cmap="Blues")
-    most = max(map(max, confusion))
-    for i, row in enumerate(confusion):
-        for j, number in enumerate(row):
-            colour = "white" if number > most / 2 else "black"
-            axes.text(j, i, str(number), ha="center", va="center", color=colour)
-    axes.set_xticks(range(len(LABELS)), LABELS)
-    axes.set_yticks(range(len(LABELS)), LABELS)
-    axes.set_xlabel("suggested")
-    axes.set_ylabel("labelled")
-    axes.set_title(title)
-    return figure

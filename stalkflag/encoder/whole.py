@@ -1,0 +1,93 @@
+"""A narrative as a whole: who did what to whom, in which order, which single sentences do not say.
+
+A small transformer trained on the shipped corpus (see ``experiments/narrative-encoder``) scores
+each label, indicator, act and relationship; the heads weigh its scores beside those of rules and
+words. It shows no words of its own, so evidence never rests on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache, cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stalkflag.encoder import FOLDER, load_pieces
+
+LONGEST = 318
+"""Word pieces read of a narrative, as in its training; of a longer one the most telling sentences."""
+
+
+class NarrativeEncoder:
+    """Scores a narrative from the word pieces of its sentences."""
+
+    def __init__(self) -> None:
+        pieces = load_pieces()
+        self._open, self._close = pieces["[CLS]"], pieces["[SEP]"]
+
+    @cached_property
+    def _session(self):  # type: ignore[no-untyped-def]
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(
+            str(FOLDER / "narrative.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+
+    def scores(
+        self, sentences: Sequence[Sequence[int]], importance: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Logits of shape ``(targets,)``, in the order of ``stalkflag.model.BAG_TARGETS``.
+
+        Parameters
+        ----------
+        sentences
+            The word pieces of each sentence.
+        importance
+            How telling each sentence is, shape ``(len(sentences),)``: decides which are read of a
+            narrative longer than ``LONGEST``.
+        """
+        ids = [self._open]
+        for number in fitting([len(pieces) for pieces in sentences], importance):
+            ids += sentences[number]
+        ids = [*ids[: LONGEST + 1], self._close]
+        result: NDArray[np.float32] = self._session.run(
+            None, {"ids": np.array(ids, dtype=np.int64)}
+        )[0]
+        return result
+
+
+def fitting(lengths: Sequence[int], importance: NDArray[np.float32]) -> list[int]:
+    """The sentences that are read, in order: all, or the most telling that fit together."""
+    if sum(lengths) <= LONGEST:
+        return list(range(len(lengths)))
+    left = LONGEST
+    kept: list[int] = []
+    for number in np.argsort(-importance, kind="stable").tolist():
+        if lengths[number] <= left or not kept:
+            kept.append(number)
+            left -= lengths[number]
+        if left <= 0:
+            break
+    return sorted(kept)
+
+
+def text_key(text: str) -> np.uint64:
+    """What a training narrative is known by in ``held-out.npz``."""
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return np.uint64(int.from_bytes(digest, "big"))
+
+
+@cache
+def held_out_scores() -> dict[int, NDArray[np.float32]]:
+    """For each narrative that the encoder was trained on, by ``text_key``: what an encoder that
+    was not trained on it says. Models trained on the corpus learn from these how far to trust it.
+    """
+    with np.load(FOLDER / "held-out.npz", allow_pickle=False) as arrays:
+        keys, scores = arrays["keys"].tolist(), arrays["scores"].astype(np.float32)
+    return dict(zip(keys, scores, strict=True))
