@@ -79,6 +79,10 @@ def desk_cli(
     model: Annotated[
         str, typer.Option(help="'bundled', a bundle folder, or models:/stalkflag@champion.")
     ] = "bundled",
+    law: Annotated[
+        str,
+        typer.Option(help="'england-wales', 'scotland', or a profile file of your own (.toml)."),
+    ] = "england-wales",
     verify_audit_log: Annotated[
         Path | None,
         typer.Option(
@@ -101,6 +105,7 @@ def desk_cli(
             host=host,
             port=port,
             model=model,
+            law=law,
             decisions=decisions,
             keep_text=keep_text,
             decide_first=decide_first,
