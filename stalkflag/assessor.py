@@ -37,7 +37,9 @@ class Assessor:
     def __init__(self, model: Model, *, law: str | Path = DEFAULT) -> None:
         self.model = model
         self.profile = load_profile(law)
-        self._laws: dict[date | None, AppliedLaw] = {}
+        self._laws: dict[date | None, AppliedLaw] = {
+            None: AppliedLaw(self.profile, model.rules),
+        }
         self._reader = Reader(model.rules)
         self._words = WordFeatures(
             self._reader.nlp.vocab.strings,
@@ -110,12 +112,12 @@ class Assessor:
         )
 
     def _law(self, day: date | None) -> AppliedLaw:
-        law = self._laws.get(day)
-        if law is None:
+        if day not in self._laws:
+            today = self._laws[None]
             if len(self._laws) >= self.MOST_DAYS:
-                self._laws.clear()
-            law = self._laws[day] = AppliedLaw(self.profile, self.model.rules, day=day)
-        return law
+                self._laws = {None: today}
+            self._laws[day] = today.on(day)
+        return self._laws[day]
 
 
 def load(ref: str | Path = "bundled", *, law: str | Path = DEFAULT) -> Assessor:

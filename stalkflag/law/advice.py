@@ -95,7 +95,7 @@ def missing(
     if not found.relationship.evidence:
         wanted.add(questions["relationship"])
     if "fixated" not in found.present:
-        wanted.add(questions["whereabouts"])
+        wanted.add(questions["fixated"])
     if suggestion == "harassment" and "dispute" not in found.categories:
         wanted.add(questions["motive"])
     if suggestion != "neither":

@@ -11,7 +11,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from fnmatch import fnmatchcase
 from functools import cached_property
 
 from stalkflag.assessment import (
@@ -96,17 +95,25 @@ class _Group:
 
     rules: frozenset[str]
     indicators: tuple[str, ...]
-    acts: tuple[str, ...]
-    relationships: tuple[str, ...]
+    acts: frozenset[str]
+    relationships: frozenset[str]
     occasions: bool
 
 
 class AppliedLaw:
     """A profile as of a day, with its selectors resolved against a model's rules."""
 
-    def __init__(self, profile: Profile, rules: RuleSet, *, day: date | None = None) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        rules: RuleSet,
+        *,
+        day: date | None = None,
+        resolved: dict[tuple[str, ...], _Group] | None = None,
+    ) -> None:
         self.day = day
         self.whole = profile
+        self._resolved = {} if resolved is None else resolved
         self.profile = profile.on(day)
         self.about = LawInfo(
             profile.id, profile.name, profile.sha256, None if day is None else day.isoformat()
@@ -122,6 +129,10 @@ class AppliedLaw:
         ]
         self._acts = [(a, self._group(a.evidence)) for a in self.profile.acts if a.evidence]
         self._provisions = {act.id: act.provision for act in self.profile.acts}
+
+    def on(self, day: date | None) -> AppliedLaw:
+        """The same law as of another day."""
+        return AppliedLaw(self.whole, self._rules, day=day, resolved=self._resolved)
 
     @property
     def former_partner(self) -> RecordingRule | None:
@@ -219,10 +230,13 @@ class AppliedLaw:
         )
 
     def _in_sentences(self, group: _Group, found: Found, axes: Sequence[str]) -> int:
-        """In how many sentences a group's words stand; a repeated one counts as two."""
-        sentences = {f.sentence for f in self._findings(group, found, axes)}
-        again = {f.sentence for f in found.counted if "repeated" in f.rule.shows}
-        return len(sentences) + len(sentences & again)
+        """In how many sentences a group's words stand; what is told as repeated counts as two."""
+        again = [f for f in found.counted if "repeated" in f.rule.shows]
+        times: dict[int, int] = {}
+        for one in self._findings(group, found, axes):
+            told = 1 + any(_is_repeated(one, other) for other in again)
+            times[one.sentence] = max(told, times.get(one.sentence, 1))
+        return sum(times.values())
 
     def _findings(self, group: _Group, found: Found, axes: Sequence[str]) -> list[Finding]:
         chosen: list[Finding] = []
@@ -251,7 +265,7 @@ class AppliedLaw:
                 there = True
                 says = f"{act.provision} {act.act}".strip()
                 evidence.append(Evidence(act.start, act.end, act.text, act.rule, says))
-        if any(found.tie_told(value) for value in group.relationships):
+        if found.relationship.value in group.relationships and found.relationship.evidence:
             there = True
             evidence += found.relationship.evidence
         if group.occasions and found.conduct.occasions >= self.profile.least_occasions:
@@ -264,27 +278,43 @@ class AppliedLaw:
         by_rule = [e for e in evidence if e.rule != LEARNED]
         return there, by_rule or evidence
 
-    def _groups(self, lists: Iterable[Sequence[str]]) -> list[_Group]:
+    def _groups(self, lists: Iterable[tuple[str, ...]]) -> list[_Group]:
         return [self._group(selectors) for selectors in lists]
 
-    def _group(self, selectors: Sequence[str]) -> _Group:
-        by_kind: dict[str, list[str]] = {}
-        for selector in selectors:
-            kind, _, value = selector.partition(":")
-            by_kind.setdefault(kind, []).append(value)
-        rules = frozenset(
+    def _group(self, selectors: tuple[str, ...]) -> _Group:
+        if selectors not in self._resolved:
+            self._resolved[selectors] = _resolve(selectors, self._rules)
+        return self._resolved[selectors]
+
+
+def _is_repeated(finding: Finding, again: Finding) -> bool:
+    """Whether words of repetition are about a finding: around it, or at most a word behind it."""
+    return finding.start < again.end and again.start <= finding.end + 1
+
+
+def _resolve(selectors: tuple[str, ...], rules: RuleSet) -> _Group:
+    by_kind: dict[str, set[str]] = {}
+    for selector in selectors:
+        kind, _, value = selector.partition(":")
+        by_kind.setdefault(kind, set()).add(value)
+    categories = by_kind.get("category", set())
+    names = by_kind.get("rule", set())
+    return _Group(
+        rules=frozenset(
             rule.id
-            for rule in self._rules.rules
-            if rule.category in by_kind.get("category", ())
-            or any(fnmatchcase(rule.id, pattern) for pattern in by_kind.get("rule", ()))
-        )
-        return _Group(
-            rules=rules,
-            indicators=tuple(by_kind.get("indicator", ())),
-            acts=tuple(by_kind.get("act", ())),
-            relationships=tuple(by_kind.get("relationship", ())),
-            occasions="occasions" in by_kind,
-        )
+            for rule in rules.rules
+            if rule.category in categories or any(_is_called(rule.id, name) for name in names)
+        ),
+        indicators=tuple(sorted(by_kind.get("indicator", ()))),
+        acts=frozenset(by_kind.get("act", ())),
+        relationships=frozenset(by_kind.get("relationship", ())),
+        occasions="occasions" in by_kind,
+    )
+
+
+def _is_called(id: str, name: str) -> bool:
+    """Whether a rule is called so; an asterisk stands for any ending."""
+    return id.startswith(name[:-1]) if name.endswith("*") else id == name
 
 
 def unknown_rules(profile: Profile, rules: RuleSet) -> Iterator[tuple[str, str]]:
@@ -295,7 +325,7 @@ def unknown_rules(profile: Profile, rules: RuleSet) -> Iterator[tuple[str, str]]
             for key in ("evidence", "against"):
                 for selector in selectors(getattr(item, key, ())):
                     name = selector.removeprefix("rule:")
-                    if name != selector and not any(fnmatchcase(id, name) for id in known):
+                    if name != selector and not any(_is_called(id, name) for id in known):
                         yield f"{kind}.{item.id}.{key}", name
 
 

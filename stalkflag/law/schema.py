@@ -54,9 +54,9 @@ QUESTIONS: tuple[str, ...] = (
     "thin",
     "who_did_what",
     "repeated",
-    "told",
+    "unwanted",
     "relationship",
-    "whereabouts",
+    "fixated",
     "motive",
 )
 PROMPTS: tuple[str, ...] = (

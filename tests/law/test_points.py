@@ -138,9 +138,15 @@ def test_fear_of_violence_needs_both_fear_and_violence(assessor: Assessor) -> No
 
 
 def test_one_threat_is_not_fear_on_two_occasions(assessor: Assessor) -> None:
-    once = points(assessor, "He threatened to kill her and she is terrified of him.")
-    assert once["fear_of_violence"].status == "shown"
-    assert once["fear_twice"].status == "to_ask"
+    for text in (
+        "He threatened to kill her and she is terrified of him.",
+        "He rings her every day and threatened to kill her. She is terrified of him.",
+    ):
+        once = points(assessor, text)
+        assert once["fear_of_violence"].status == "shown"
+        assert once["fear_twice"].status == "to_ask"
+    again = points(assessor, "He keeps threatening to kill her and she is terrified of him.")
+    assert again["fear_twice"].status == "shown"
 
 
 def test_both_limbs_of_4A_are_told_apart(assessor: Assessor) -> None:

@@ -131,7 +131,7 @@ MISTAKES = [
         "points.course_of_conduct.source: there is no source 'pha-77'",
     ),
     (
-        ENGLAND.replace('ask = "told"', 'ask = "tolled"', 1),
+        ENGLAND.replace('ask = "unwanted"', 'ask = "tolled"', 1),
         "points.harassment.ask: there is no question 'tolled'",
     ),
     (
