@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -22,6 +23,10 @@ Text = Annotated[
 Name = Annotated[
     str | None, Field(max_length=200, description="Your own id of the report; it comes back.")
 ]
+Day = Annotated[
+    date | None,
+    Field(description="When it happened; the law in force then is applied.", strict=False),
+]
 Reason = Annotated[
     Annotated[str, StringConstraints(max_length=200, strip_whitespace=True)] | None,
     Field(description="Why this is read; needed where the desk keeps an audit log."),
@@ -35,6 +40,7 @@ class Narrative(BaseModel):
 
     text: Text
     id: Name = None
+    date: Day = None
 
 
 class OneNarrative(Narrative):
@@ -70,6 +76,7 @@ class Version(BaseModel):
     stalkflag: str
     model: ModelInfo
     law: str
+    law_sha256: str
 
 
 class Where(BaseModel):
@@ -136,7 +143,12 @@ async def version(request: Request) -> Version:
     """What an assessment made now would rest on."""
     desk: Desk = request.app.state.desk
     versions = desk.versions
-    return Version(stalkflag=versions["stalkflag"], model=desk.model, law=versions["law"])
+    return Version(
+        stalkflag=versions["stalkflag"],
+        model=desk.model,
+        law=versions["law"],
+        law_sha256=versions["law_sha256"],
+    )
 
 
 def _need_reason(request: Request, reason: str | None) -> None:
@@ -149,7 +161,7 @@ def _need_reason(request: Request, reason: str | None) -> None:
 
 async def _assess(request: Request, narrative: Narrative, reason: str | None) -> Assessment:
     desk: Desk = request.app.state.desk
-    assessment = await desk.pool.assess(narrative.text, id=narrative.id)
+    assessment = await desk.pool.assess(narrative.text, id=narrative.id, on=narrative.date)
     await desk.record_consultation(
         assessment,
         text=narrative.text,
