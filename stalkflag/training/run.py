@@ -20,6 +20,7 @@ from stalkflag.assessment import INDICATORS, LABELS, Assessment
 from stalkflag.assessor import Assessor, load
 from stalkflag.errors import InputError
 from stalkflag.model import Model, Scores, load_model, save_model
+from stalkflag.rules.compiled import compile_rules
 from stalkflag.rules.schema import load_packs
 from stalkflag.training.behaviour import load_pairs, run_suite
 from stalkflag.training.fit import Settings, fit
@@ -109,6 +110,8 @@ def train(plan: Plan, *, progress: Progress = lambda step: None) -> Outcome:
     own = _read_own(plan)
     learn, measured, notes = _chosen(plan, own)
     rules = load_packs(*plan.overlays)
+    # Compiled once for every reader and the bundle.
+    rules = replace(rules, compiled=compile_rules(rules))
     fitted = fit(learn, rules=rules, settings=settings, progress=progress)
     old = trained_shares(learn, settings.class_weight)
     new = _asked_shares(plan, fitted.model, old, progress)
