@@ -25,8 +25,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-import stalkflag
-
 ROOT = Path(__file__).parents[2]
 BOUNDARY = "desk-load-boundary"
 
@@ -95,7 +93,6 @@ async def run_client(
     client: Client,
     todo: asyncio.Queue[int],
     texts: list[str],
-    expected: list[str],
     seen: Measured,
     *,
     page: bool,
@@ -103,10 +100,9 @@ async def run_client(
     await client.open()
     while not todo.empty():
         number = todo.get_nowait()
-        text, says = texts[number % len(texts)], expected[number % len(texts)]
         start = time.perf_counter()
+        text = f"{texts[number % len(texts)]} Ref {number}q."
         if page:
-            text = f"{text} Ref {number}."
             status, answer = await client.check(text)
         else:
             status, answer = await client.assess(text, str(number))
@@ -114,10 +110,9 @@ async def run_client(
         if status != 200:
             seen.errors += 1
         elif page:
-            seen.mixed += f"Ref {number}." not in answer.decode()
+            seen.mixed += f"Ref {number}q." not in answer.decode()
         else:
-            found = json.loads(answer)
-            seen.mixed += (found["id"], found["suggestion"]) != (str(number), says)
+            seen.mixed += json.loads(answer)["id"] != str(number)
 
 
 async def watch_memory(pid: int, requests: int, seen: Measured) -> None:
@@ -160,7 +155,6 @@ def start_desk(folder: Path, *options: str) -> tuple[subprocess.Popen[bytes], st
 async def load(url: str, pid: int, *, clients: int, requests: int, page: bool) -> Measured:
     with (ROOT / "data/examples/reports.csv").open(encoding="utf-8", newline="") as rows:
         texts = [row["summary"] for row in csv.DictReader(rows)]
-    expected = [a.suggestion for a in stalkflag.load().assess_many(texts)]
     todo: asyncio.Queue[int] = asyncio.Queue()
     for number in range(requests):
         todo.put_nowait(number)
@@ -168,7 +162,7 @@ async def load(url: str, pid: int, *, clients: int, requests: int, page: bool) -
     watch = asyncio.create_task(watch_memory(pid, requests, seen))
     async with asyncio.TaskGroup() as group:
         for _ in range(clients):
-            group.create_task(run_client(Client(url), todo, texts, expected, seen, page=page))
+            group.create_task(run_client(Client(url), todo, texts, seen, page=page))
     watch.cancel()
     seen.memory.append((requests, resident(pid)))
     return seen
@@ -198,7 +192,7 @@ def main() -> None:
         "a_second": round(options.requests / took, 1),
         **{f"p{p}_ms": round(float(np.percentile(waits, p)), 1) for p in (50, 95, 99, 100)},
         "errors": seen.errors,
-        "wrong_answers": seen.mixed,
+        "answers_to_another": seen.mixed,
         "memory_mb": [[number, round(mb)] for number, mb in seen.memory],
     }
     print(json.dumps(result, indent=1))
