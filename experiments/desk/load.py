@@ -1,6 +1,6 @@
 """Many clients at once on one desk: how long each waits, how many fail, and whether memory grows.
 
-python experiments/desk/load.py [--clients 20] [--requests 4000] [--page] [--output results.json]
+python experiments/desk/load.py [--clients 20] [--requests 4000] [--words N] [--page] [--output results.json]
 
 Starts a desk of its own on a free loopback port and sends it the example reports, each with a
 number of its own, from clients that ask again as soon as they are answered. Every answer is
@@ -152,9 +152,11 @@ def start_desk(folder: Path, *options: str) -> tuple[subprocess.Popen[bytes], st
     return process, ready[1]
 
 
-async def load(url: str, pid: int, *, clients: int, requests: int, page: bool) -> Measured:
+async def load(
+    url: str, pid: int, *, clients: int, requests: int, words: int, page: bool
+) -> Measured:
     with (ROOT / "data/examples/reports.csv").open(encoding="utf-8", newline="") as rows:
-        texts = [row["summary"] for row in csv.DictReader(rows)]
+        texts = [" ".join(row["summary"].split()[:words]) for row in csv.DictReader(rows)]
     todo: asyncio.Queue[int] = asyncio.Queue()
     for number in range(requests):
         todo.put_nowait(number)
@@ -172,6 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--requests", type=int, default=4000)
+    parser.add_argument("--words", type=int, default=1000, help="of each report, at most")
     parser.add_argument("--page", action="store_true", help="the page's form instead of the API")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
@@ -179,7 +182,7 @@ def main() -> None:
         process, url = start_desk(Path(folder))
         start = time.perf_counter()
         try:
-            asked = {key: getattr(options, key) for key in ("clients", "requests", "page")}
+            asked = {key: getattr(options, key) for key in ("clients", "requests", "words", "page")}
             seen = asyncio.run(load(url, process.pid, **asked))
         finally:
             took = time.perf_counter() - start
