@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from starlette.responses import JSONResponse, Response
 
 from stalkflag.assessment import Assessment, ModelInfo
@@ -23,9 +24,19 @@ Text = Annotated[
 Name = Annotated[
     str | None, Field(max_length=200, description="Your own id of the report; it comes back.")
 ]
+
+
+def _written_date(given: object) -> object:
+    """Let a date through as it is written in JSON (2024-05-31), and no number of seconds."""
+    if given is None or (isinstance(given, str) and re.fullmatch("[0-9]{4}(-[0-9]{2}){2}", given)):
+        return given
+    raise ValueError("write a date as 2024-05-31")
+
+
 Day = Annotated[
-    date | None,
-    Field(description="When it happened; the law in force then is applied.", strict=False),
+    Annotated[date, Field(strict=False)] | None,
+    BeforeValidator(_written_date),
+    Field(description="When it happened; the law in force then is applied."),
 ]
 Reason = Annotated[
     Annotated[str, StringConstraints(max_length=200, strip_whitespace=True)] | None,
