@@ -27,6 +27,8 @@ TEXT_COLUMNS: tuple[str, ...] = (
 
 SUFFIXES: tuple[str, ...] = (".csv", ".tsv", ".jsonl", ".ndjson")
 
+LONGEST_NAME = 60
+
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
 
@@ -143,8 +145,13 @@ def _column(
             return by_lower[name.strip().lower()]
     if asked or needed:
         what = f"no column {asked!r}" if asked else "no column that looks like the narrative"
-        raise InputError(f"{path} has {what}: name one of {', '.join(columns)} with {option}.")
+        raise InputError(f"{path} has {what}: name one of {shown_names(columns)} with {option}.")
     return None
+
+
+def shown_names(columns: list[str]) -> str:
+    """Column names for a message. What is too long for a name may be a narrative: not shown."""
+    return ", ".join(c if len(c) <= LONGEST_NAME else "(no name, a long text)" for c in columns)
 
 
 def _distinct(columns: list[str]) -> list[str]:

@@ -17,7 +17,14 @@ from typing import IO, Any, Protocol
 
 from stalkflag.assessment import INDICATORS, LABELS, Assessment
 from stalkflag.assessor import Assessor, load
-from stalkflag.batch.reading import Rejected, Row, Source, find_inputs, open_source
+from stalkflag.batch.reading import (
+    Rejected,
+    Row,
+    Source,
+    find_inputs,
+    open_source,
+    shown_names,
+)
 from stalkflag.batch.recorded import recorded_label
 from stalkflag.errors import InputError, StalkflagError
 from stalkflag.law import DEFAULT, load_profile
@@ -96,7 +103,7 @@ def score_files(
             if recorded_as not in source.columns:
                 raise InputError(
                     f"{source.path} has no column {recorded_as!r}: "
-                    f"name one of {', '.join(source.columns)} with --recorded-as."
+                    f"name one of {shown_names(source.columns)} with --recorded-as."
                 )
     about = sum(source.lines for source in sources)
     tally = Tally()
