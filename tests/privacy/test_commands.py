@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from privacy.conftest import MakeSandbox, labelled
 from privacy.sandbox import STALKED, Done, Sandbox
-from stalkflag.cli import app
+from stalkflag.cli.app import app
 
 FOUND_BY_CHECK = ("stderr", "log", "home", "temporary", "elsewhere", "network")
 COMMANDS: dict[str, object] = vars(get_command(app))["commands"]
