@@ -15,6 +15,7 @@ from stalkflag.cli.evaluate import evaluate_cli
 from stalkflag.cli.law import law_app
 from stalkflag.cli.learning_curve import learning_curve_cli
 from stalkflag.cli.models import models_app
+from stalkflag.cli.monitor import monitor_cli
 from stalkflag.cli.rules import rules_app
 from stalkflag.cli.score import score_cli
 from stalkflag.cli.train import train_cli
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command("check")(check_cli)
 app.command("score")(score_cli)
+app.command("monitor")(monitor_cli)
 app.command("desk")(desk_cli)
 app.command("train")(train_cli)
 app.command("evaluate")(evaluate_cli)
@@ -57,7 +59,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; exit 2 with one sentence on a user's mistake."""
+    """Run the command line; exit 2 with one sentence on a user's mistake, 3 on a fault of ours."""
     try:
         app()
     except StalkflagError as error:
@@ -70,3 +72,22 @@ def main() -> None:
         # The reader of our output (such as 'head') has gone: not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        if os.environ.get("STALKFLAG_TRACEBACK"):
+            raise
+        _tell_fault(error)
+        sys.exit(3)
+
+
+def _tell_fault(error: Exception) -> None:
+    """Say where stalkflag itself failed, without the message: it may hold words of a narrative."""
+    import traceback
+
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f"{last[0].filename}:{last[0].lineno}" if last else "an unknown place"
+    print(
+        f"stalkflag: a fault in stalkflag itself ({type(error).__name__} at {where}). Its message "
+        "is not shown, since it may hold words of a narrative: to see it, set "
+        "STALKFLAG_TRACEBACK=1 where nobody else reads the screen or the log.",
+        file=sys.stderr,
+    )

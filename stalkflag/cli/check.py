@@ -81,4 +81,9 @@ def _narrative(file: Path | None, text: str | None) -> str:
     try:
         return decode(file.read_bytes())
     except OSError as error:
+        if len(str(file).split()) > 5:
+            # More likely the narrative than a file's name: its words are not repeated.
+            raise InputError(
+                "There is no such file: give a narrative on standard input or with --text."
+            ) from None
         raise InputError(f"{file} cannot be read: {error.strerror}.") from None

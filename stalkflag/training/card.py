@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from stalkflag.assessment import INDICATORS
-from stalkflag.training.outcome import Measured, Outcome
+from stalkflag.training.outcome import Outcome
 
 WEAKEST = 8
 """Slices named in the card: those where the model is right least often."""
@@ -55,26 +56,18 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     yield ""
     yield "95 % bootstrap intervals over cases."
     yield ""
-    yield from _table(
-        HEAD,
-        (_figures(name, found) for name, found in outcome.measured.items()),
-    )
-    for name, found in outcome.measured.items():
-        if "indicators" in found.measures:
-            yield ""
-            yield f"Indicators, F1 ({name}): " + ", ".join(
-                f"{i} {found.measures['indicators'][i]['f1']:.3f}" for i in INDICATORS
-            )
+    measured = {name: found.measures for name, found in outcome.measured.items()}
+    yield from measured_lines(measured)
     yield ""
     yield (
         f"Behavioural suite: {sum(outcome.behaviour.right.values())} of "
         f"{len(outcome.behaviour.right)} pairs right."
     )
-    for name, found in outcome.measured.items():
+    for name, measures in measured.items():
         yield ""
         yield f"### Where it is right least often ({name})"
         yield ""
-        yield from _table(("slice", "narratives", "accuracy", "95 % interval"), _weakest(found))
+        yield from _table(("slice", "narratives", "accuracy", "95 % interval"), _weakest(measures))
     yield ""
     yield "## Referral"
     yield ""
@@ -88,8 +81,18 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     )
 
 
-def _figures(name: str, found: Measured) -> tuple[str, ...]:
-    m = found.measures
+def measured_lines(measured: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    """The table of figures, a line a set of narratives, and the indicators' F1."""
+    yield from _table(HEAD, (_figures(name, measures) for name, measures in measured.items()))
+    for name, measures in measured.items():
+        if "indicators" in measures:
+            yield ""
+            yield f"Indicators, F1 ({name}): " + ", ".join(
+                f"{i} {measures['indicators'][i]['f1']:.3f}" for i in INDICATORS
+            )
+
+
+def _figures(name: str, m: dict[str, Any]) -> tuple[str, ...]:
     kept = m["accuracy_not_referred"]
     return (
         name.replace("_", " "),
@@ -103,10 +106,10 @@ def _figures(name: str, found: Measured) -> tuple[str, ...]:
     )
 
 
-def _weakest(found: Measured) -> list[tuple[str, ...]]:
+def _weakest(measures: dict[str, Any]) -> list[tuple[str, ...]]:
     rows = [
         (row["accuracy"], f"{kind}: {value}", row)
-        for kind, slices in found.measures["slices"].items()
+        for kind, slices in measures["slices"].items()
         for value, row in slices.items()
     ]
     return [

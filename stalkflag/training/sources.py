@@ -6,6 +6,7 @@ Nothing is interpreted here; :mod:`stalkflag.training.records` makes records of 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -239,6 +240,9 @@ def _is_saved_dataset(path: Path) -> bool:
 
 
 def _saved_dataset(source: Source) -> Iterator[RawRow]:
+    # Read when datasets is imported: it asks no server for anything.
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
+        os.environ[name] = "1"
     try:
         import datasets
     except ImportError:
