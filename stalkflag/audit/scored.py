@@ -166,9 +166,7 @@ _FLAT = frozenset(
 
 def _from_flat(number: int, plain: dict[str, Any]) -> ScoredReport:
     linked = {key: value for key, value in plain.items() if key.startswith("linked_")}
-    values = {
-        key: value for key, value in plain.items() if key not in _FLAT and key not in linked
-    }
+    values = {key: value for key, value in plain.items() if key not in _FLAT and key not in linked}
     return ScoredReport(
         number=number,
         id=str(values.get("id") or number),
@@ -224,7 +222,9 @@ def read_table(path: Path) -> Iterator[dict[str, Any]]:
     else:
         try:
             with _open(path, packed=packed) as stream:
-                yield from (_json_rows if kind in (".jsonl", ".ndjson") else _csv_rows)(path, stream)
+                yield from (_json_rows if kind in (".jsonl", ".ndjson") else _csv_rows)(
+                    path, stream
+                )
         except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, csv.Error):
             raise InputError(f"{path} is damaged: score the reports again.") from None
 
