@@ -134,6 +134,7 @@ def score_files(
         If no worker can be started or the disk is full.
     """
     load_profile(options.law)
+    load_offences(options.offences)
     if options.links:
         check_links(options.links)
         if not options.link:

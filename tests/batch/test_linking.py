@@ -22,7 +22,7 @@ from stalkflag.batch.linking import (
     set_name,
 )
 from stalkflag.batch.reading import Rejected, Row
-from stalkflag.batch.score import score_files
+from stalkflag.batch.score import Options, score_files
 from stalkflag.errors import InputError
 
 KEYS = ("victim_id", "suspect_id")
@@ -214,7 +214,7 @@ def test_mistakes_are_told_before_anything_is_written(
 ) -> None:
     source = write(tmp_path / "in.csv", rows())
     with pytest.raises(InputError, match=says):
-        score_files([source], tmp_path / "out.csv", **options)
+        score_files([str(source)], tmp_path / "out.csv", Options(**options))
     assert list(tmp_path.iterdir()) == [source]
 
 
