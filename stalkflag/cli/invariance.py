@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 def print_invariance(rows: Sequence[Invariance], *, title: str, ref: str) -> None:
     """What changed, change by change, against the share that may."""
     table = Table(
-        *("", "narratives", "suggestions changed", "95 % interval"),
-        *("shift of P(stalking)", "95 % interval", "target", ""),
-        title=f"{title} ({ref})",
+        *("", "number", "changed (95 % interval)", "shift of P(stalking)", "target", ""),
+        title=f"{title} ({ref}): suggestions that changed",
         title_justify="left",
     )
     for row in rows:
         table.add_row(
             row.change,
             str(row.narratives),
-            f"{row.changed}, {row.share:.1%}" if row.narratives else "-",
-            f"{row.changed_low:.1%} to {row.changed_high:.1%}" if row.narratives else "-",
-            f"{row.shift:+.3f}" if row.narratives else "-",
-            f"{row.shift_low:+.3f} to {row.shift_high:+.3f}" if row.narratives else "-",
+            f"{row.share:.1%} ({row.changed_low:.1%} to {row.changed_high:.1%})"
+            if row.narratives
+            else "-",
+            f"{row.shift:+.3f} ({row.shift_low:+.3f} to {row.shift_high:+.3f})"
+            if row.narratives
+            else "-",
             f"{row.target:.0%}",
             row.verdict,
         )

@@ -61,12 +61,12 @@ class Invariance:
 
     @property
     def verdict(self) -> str:
-        """Whether the target is met, missed, or neither beyond the interval."""
+        """Whether the target is met or missed beyond the interval, or is undecided."""
         if not self.narratives:
             return "not measured"
-        if self.share <= self.target:
+        if self.changed_high <= self.target:
             return "met"
-        return "missed" if self.changed_low > self.target else "missed within the interval"
+        return "missed" if self.changed_low > self.target else "undecided"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for tables; ids of narratives whose suggestion changed, never a text."""
