@@ -3,6 +3,9 @@ missing, and when a person must look at it. A suggestion is never a decision."""
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +30,7 @@ from stalkflag.directions import read_directions
 from stalkflag.law import advice
 from stalkflag.law.applied import AppliedLaw, Found
 from stalkflag.model import Scores
+from stalkflag.narrative import UNREADABLE, Mended
 from stalkflag.quotes import quote, quotes
 from stalkflag.reading import Reading
 
@@ -46,8 +50,10 @@ def decide(
     """Put together the assessment of one narrative."""
     indicators = {name: _indicator(reading, scores, name, thresholds[name]) for name in INDICATORS}
     suggestion: Label = max(LABELS, key=lambda label: scores.label[label])
-    if reading.doubts and len(reading.bounds) == 0:
+    probabilities = scores.label
+    if not reading.bounds or not UNREADABLE.isdisjoint(reading.doubts):
         suggestion = "neither"
+        probabilities = dict.fromkeys(LABELS, 1 / len(LABELS))
     present = {name for name, indicator in indicators.items() if indicator.present}
     conduct = _course_of_conduct(
         reading, repeated="repeated" in present, unwanted="unwanted" in present
@@ -89,12 +95,12 @@ def decide(
     )
     points = law.points(found, asking=asking)
     neighbours = law.neighbours(found)
-    return Assessment(
+    assessment = Assessment(
         id=id,
         suggestion=suggestion,
         refer=bool(refer_reasons),
         refer_reasons=tuple(refer_reasons),
-        probabilities={label: round(scores.label[label], 4) for label in LABELS},
+        probabilities={label: round(probabilities[label], 4) for label in LABELS},
         indicators=indicators,
         acts=acts,
         course_of_conduct=conduct,
@@ -134,6 +140,22 @@ def decide(
         directions=directions,
         law=law.about,
     )
+    return assessment if reading.mended is None else _as_given(assessment, reading.mended)
+
+
+def _as_given(part: Any, mended: Mended) -> Any:
+    """The same record with each of its quotations where it stands in the narrative as given."""
+    if isinstance(part, tuple):
+        return tuple(_as_given(one, mended) for one in part)
+    if isinstance(part, dict):
+        return {name: _as_given(one, mended) for name, one in part.items()}
+    if not is_dataclass(part) or isinstance(part, type):
+        return part
+    parts = {f.name: _as_given(getattr(part, f.name), mended) for f in fields(part)}
+    if {"start", "end", "text"} <= parts.keys():
+        start, end = mended.span(parts["start"], parts["end"])
+        parts.update(start=start, end=end, text=mended.given[start:end])
+    return replace(part, **parts)
 
 
 def _danger(
@@ -234,7 +256,7 @@ def _refer_reasons(
     reasons = list(reading.doubts)
     if not_then := advice.not_the_law_then(law, suggestion):
         reasons.append(not_then)
-    if not reading.bounds:
+    if not reading.bounds or not UNREADABLE.isdisjoint(reading.doubts):
         return reasons
     ranked = sorted(scores.label.items(), key=lambda item: -item[1])
     if ranked[0][1] < refer_below:

@@ -1,12 +1,13 @@
-"""The trained half of the reading: linear scores of words, and small heads that read them.
+"""The trained half of the reading: scores of words and of the whole, and heads that weigh them.
 
 1. *Sentence scores*: for each indicator, how much a sentence looks like evidence of it.
 2. *Bag scores*: words of the whole narrative, for labels, acts and relationship.
-3. *Heads*: logistic regressions over the best sentences' scores, the bag scores and the counts
-   of rules, context and occasions. The label head reads the other heads' results too.
+3. *Whole scores*: what the narrative encoder says of each of these.
+4. *Heads*: logistic regressions over the best sentences' scores, the bag and whole scores and the
+   counts of rules, context and occasions. The label head reads the other heads' results too.
 
-Everything is linear, so every point of a score belongs to words or rules that can be shown. At run
-time only numpy is needed; a bundle holds arrays and JSON, never pickled objects.
+The first two and the heads are linear, so what they add belongs to words or rules that can be
+shown; evidence rests on these alone. A bundle holds arrays and JSON, never pickled objects.
 """
 
 from __future__ import annotations
@@ -330,7 +331,7 @@ def load_model(folder: Path) -> Model:
             )
     try:
         info = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
-        hashes: Mapping[str, str] = info["sha256"]
+        hashes: Mapping[str, str] = dict(info["sha256"])
         inputs, version, over = info["inputs"], info["format"], info["encoder_sha256"]
     except (ValueError, KeyError, TypeError):
         raise ModelError(

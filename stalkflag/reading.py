@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 import numpy as np
@@ -17,8 +17,9 @@ from stalkflag.conduct import Conduct, read_conduct
 from stalkflag.context import Cue, Finding, distinct, read_context, token_axes
 from stalkflag.encoder import load_pieces
 from stalkflag.language import Spelling, build_language, sentence_bounds
-from stalkflag.narrative import MAX_CHARACTERS, doubts
+from stalkflag.narrative import MAX_CHARACTERS, Mended, doubts, mend
 from stalkflag.rules import Match, RuleEngine, RuleSet
+from stalkflag.split_words import SplitWords
 
 ZONE = 1000
 """Narratives after which words that are in no rule are forgotten."""
@@ -28,7 +29,9 @@ ZONE = 1000
 class Reading:
     """All that is read in one narrative before any model is asked.
 
-    Offsets are character offsets into ``text``; token arrays have one entry a token.
+    Offsets are character offsets into ``text``; token arrays have one entry a token. Where the
+    narrative hid words behind odd characters, ``text`` is without them, and ``mended`` says where
+    it stood in the narrative as given.
     """
 
     text: str
@@ -44,6 +47,7 @@ class Reading:
     marks: list[Match]
     conduct: Conduct
     doubts: list[str]
+    mended: Mended | None = None
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Character bounds of the tokens ``start`` to ``end`` (not included)."""
@@ -66,6 +70,13 @@ class Reader:
         self._known = frozenset(strings.add(w) for w in self.engine.words | _FUNCTION_WORDS)
         if not Doc.has_extension("findings"):
             Doc.set_extension("findings", default=None)
+        self.nlp.add_pipe("split_words", first=True)
+        self._split_words: SplitWords = self.nlp.get_pipe("split_words")  # type: ignore[assignment]
+        self._split_words.look_for(
+            self.engine.words,
+            known=self.engine.words | _FUNCTION_WORDS | load_pieces().keys(),
+            strings=self.nlp.vocab.strings,
+        )
         self.nlp.add_pipe("stalkflag_evidence")
         self.nlp.get_pipe("stalkflag_evidence").reader = self  # type: ignore[attr-defined]
 
@@ -88,7 +99,13 @@ class Reader:
         for first in source:
             with self._forgetting():
                 for text in chain((first,), islice(source, ZONE - 1)):
-                    yield self.read_doc(self.make_doc(text))
+                    yield self._read(text)
+
+    def _read(self, text: str) -> Reading:
+        mended = mend(text)
+        if mended is None:
+            return self.read_doc(self.make_doc(text))
+        return replace(self.read_doc(self.make_doc(mended.text)), mended=mended)
 
     @contextmanager
     def _forgetting(self) -> Iterator[None]:
@@ -101,7 +118,7 @@ class Reader:
 
     def make_doc(self, text: str) -> Doc:
         """Tokens and sentences only; over-long texts are cut (the reading then says so)."""
-        doc = self.nlp.make_doc(text[:MAX_CHARACTERS])
+        doc = self._split_words(self.nlp.make_doc(text[:MAX_CHARACTERS]))
         sentences: Doc = self.nlp.get_pipe("narrative_sentences")(doc)  # type: ignore[operator]
         return sentences
 
@@ -140,8 +157,7 @@ class Reader:
             doubts=doubts(
                 text,
                 words=int(is_word.sum()),
-                alphabetic=len(alphabetic),
-                known=sum(word in self._known for word in alphabetic),
+                known=[word in self._known for word in alphabetic],
             ),
         )
 

@@ -21,6 +21,31 @@ def assessor() -> Assessor:
     return stalkflag.load()
 
 
+SMALL_SUITE = """
+- id: plain
+  capability: plain
+  a: "My ex sits outside my house every night and I have told him to stop. He followed me on Friday."
+  b: "Bike stolen from outside the library between 2pm and 4pm, no suspect seen."
+  expect:
+    a: {label: stalking}
+    b: {label: neither}
+- id: swap
+  capability: swap
+  a: "Bike stolen from outside the library between 2pm and 4pm, no suspect seen."
+  b: "Bike stolen from outside the station between 3pm and 5pm, no suspect seen."
+  expect:
+    same: true
+    a: {label: neither}
+"""
+
+
+def small_suite(folder: Path) -> Path:
+    """A behavioural suite of two pairs, so that a training in a test need not take the whole one."""
+    path = folder / "pairs.yaml"
+    path.write_text(SMALL_SUITE, encoding="utf-8")
+    return path
+
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -41,6 +41,13 @@ def test_check_prints_json_alone_on_standard_output(run: Run) -> None:
     assert done.stderr == ""
 
 
+def test_a_narrative_cannot_write_to_the_terminal(run: Run) -> None:
+    done = run("check", "-", input=f"\x1b[2J\x07{STALKED}\u202e\u200b".encode())
+    assert "\x1b" not in done.stdout and "\x07" not in done.stdout
+    assert "[U+001B][2J[U+0007]" in done.stdout
+    assert "[U+202E][U+200B]" in done.stdout
+
+
 def test_check_reads_windows_1252(run: Run, tmp_path: Path) -> None:
     report = tmp_path / "report.txt"
     report.write_bytes(("He said “you’ll be sorry” – £20. " + STALKED).encode("cp1252"))

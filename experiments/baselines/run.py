@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 import stalkflag
 from stalkflag.assessment import LABELS
-from stalkflag.training.metrics import Labelled, macro_f1
+from stalkflag.training.bootstrap import Labelled, f1, macro_f1
 from stalkflag.training.records import Record, read_records
 
 HERE = Path(__file__).parent
@@ -78,7 +78,6 @@ def main() -> None:
 
 
 def _measure(records: list[Record], suggested: list[str]) -> dict[str, object]:
-    from stalkflag.training.metrics import f1
 
     labelled = Labelled(
         np.array([LABELS.index(r.label) for r in records]),

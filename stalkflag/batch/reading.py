@@ -1,18 +1,16 @@
-"""Rows from CSV, TSV and JSONL files, streamed; what cannot be read is rejected, never dropped."""
+"""Rows from files of any kind, streamed; what cannot be read is rejected, never dropped."""
 
 from __future__ import annotations
 
-import codecs
-import csv
-import json
-import sys
-from collections.abc import Iterator
+import glob
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol
 
+from stalkflag.batch.streams import COMPRESSIONS, file_kind
 from stalkflag.errors import InputError
-from stalkflag.narrative import KEEP_UNDEFINED
+from stalkflag.narrative import decode
 
 TEXT_COLUMNS: tuple[str, ...] = (
     "text",
@@ -25,11 +23,13 @@ TEXT_COLUMNS: tuple[str, ...] = (
 )
 """Where the narrative is looked for, in this order, ignoring case."""
 
-SUFFIXES: tuple[str, ...] = (".csv", ".tsv", ".jsonl", ".ndjson")
+TEXT_FORMATS: tuple[str, ...] = (".csv", ".tsv", ".jsonl", ".ndjson")
+"""Formats that may be compressed (``.csv.gz``)."""
+
+FORMATS: tuple[str, ...] = (*TEXT_FORMATS, ".parquet", ".xlsx")
 
 LONGEST_NAME = 60
-
-csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+"""A column's name that is longer is no name: the file may have no header line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,108 +45,226 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An input row that could not be read, and why; its content is not repeated."""
+    """An input row that could not be read or assessed, and why; its content is not repeated."""
 
     source: str
     number: int
     reason: str
 
 
-@dataclass(slots=True)
+class Table(Protocol):
+    """One table of an input file. ``about`` is its number of rows, in text files a guess."""
+
+    columns: list[str]
+    about: int
+    name: str
+
+    def records(self) -> Iterator[dict[str, Any] | str]:
+        """Each row by column, or the reason why it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """One input file: its columns, which of them is the narrative, and its rows."""
+    """A table to score: which of its columns is the narrative, and its rows."""
 
     path: Path
+    table: Table
     text_column: str
     id_column: str | None
-    columns: list[str]
-    encoding: str
-    lines: int
-    """Line ends in the file: about the number of rows, to show progress by."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of its columns, in order."""
+        return self.table.columns
 
     def rows(self) -> Iterator[Row | Rejected]:
         """All rows in order, read one at a time."""
-        raw = _csv_rows if self.path.suffix.lower() in (".csv", ".tsv") else _json_rows
-        for number, found in enumerate(raw(self.path, self.encoding, self.columns), start=1):
+        name = self.table.name
+        for number, found in enumerate(self.table.records(), start=1):
             if isinstance(found, str):
-                yield Rejected(str(self.path), number, found)
+                yield Rejected(name, number, found)
                 continue
-            text = found.get(self.text_column)
+            text = narrative_of(found, self.text_column)
             if text is None:
-                text = ""
-            if not isinstance(text, str):
-                yield Rejected(str(self.path), number, f"'{self.text_column}' is not text")
+                yield Rejected(name, number, f"'{self.text_column}' is not text")
                 continue
-            given = found.get(self.id_column) if self.id_column else None
-            id = str(given) if given not in (None, "") else str(number)
-            yield Row(str(self.path), number, found, text, id)
+            yield Row(name, number, found, text, row_id(found, self.id_column, number))
 
 
-def find_inputs(inputs: list[Path]) -> list[Path]:
-    """The files meant: each file, and each file of a known kind in a folder, sorted."""
-    found: list[Path] = []
-    for path in inputs:
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-            if not inside:
-                raise InputError(f"{path} holds no file ending in {', '.join(SUFFIXES)}.")
-            found += inside
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise InputError(f"There is no file or folder {path}: check the path.")
-    for path in found:
-        if path.suffix.lower() not in SUFFIXES:
-            raise InputError(f"{path}: files ending in {', '.join(SUFFIXES)} can be scored.")
-    return found
+def narrative_of(values: dict[str, Any], text_column: str) -> str | None:
+    """The narrative of a row, empty where there is none; ``None`` if it is not text."""
+    text = values.get(text_column)
+    if isinstance(text, bytes):
+        return decode(text)
+    if text is None:
+        return ""
+    return text if isinstance(text, str) else None
 
 
-def open_source(
-    path: Path, *, text_column: str | None = None, id_column: str | None = None
-) -> Source:
-    """Find out a file's encoding and columns.
+def row_id(values: dict[str, Any], id_column: str | None, number: int) -> str:
+    """What names a row: its ``id_column``, else its number."""
+    given = values.get(id_column) if id_column else None
+    return str(number if given is None or given == "" else given)
+
+
+def find_inputs(inputs: list[str]) -> list[Path]:
+    """The files meant: files, folders' files of a known kind, and patterns such as ``20*.csv``.
+
+    Each file once, a folder's and a pattern's sorted by name.
 
     Raises
     ------
     InputError
-        If there is no such column, or no column that looks like the narrative.
+        If nothing is there, or a file is of no known kind.
     """
-    encoding, lines = _scan(path)
-    if path.suffix.lower() in (".csv", ".tsv"):
-        with _open(path, encoding) as stream:
-            columns = next(csv.reader(stream, delimiter=_delimiter(path)), [])
-    else:
-        columns = _json_columns(path, encoding)
-    if not columns:
-        raise InputError(f"{path} is empty: there is nothing to score.")
-    columns = _distinct(columns)
-    return Source(
-        path=path,
-        text_column=_column(path, columns, text_column, TEXT_COLUMNS, "--text-column") or "",
-        id_column=_column(path, columns, id_column, ("id",), "--id-column", needed=False),
-        columns=columns,
-        encoding=encoding,
-        lines=lines,
-    )
+    found: dict[Path, Path] = {}
+    for given in inputs:
+        for path in _find(given):
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
 
 
-def _column(
+def _find(given: str) -> list[Path]:
+    path = Path(given)
+    if path.is_dir():
+        # "~$" and "." begin the names of what office programs and systems keep beside a file.
+        inside = sorted(
+            p
+            for p in path.rglob("*")
+            if _is_readable(p) and p.is_file() and not p.name.startswith(("~$", "."))
+        )
+        if not inside:
+            raise InputError(f"{path} holds no file ending in {_endings()}.")
+        return inside
+    if path.is_file():
+        if not _is_readable(path):
+            raise InputError(f"{path}: files ending in {_endings()} can be scored.")
+        return [path]
+    if glob.has_magic(given):
+        matching = [Path(match) for match in sorted(glob.glob(given, recursive=True))]
+        matching = [p for p in matching if p.is_file() and _is_readable(p)]
+        if not matching:
+            raise InputError(f"No file ending in {_endings()} matches {given}: check the pattern.")
+        return matching
+    raise InputError(f"There is no file or folder {path}: check the path.")
+
+
+def _is_readable(path: Path) -> bool:
+    kind, compression = file_kind(path)
+    return kind in (TEXT_FORMATS if compression else FORMATS)
+
+
+def _endings() -> str:
+    return f"{', '.join(FORMATS)} (text also with {', '.join(COMPRESSIONS)} after it)"
+
+
+def open_sources(
     path: Path,
-    columns: list[str],
-    asked: str | None,
-    usual: tuple[str, ...],
-    option: str,
     *,
-    needed: bool = True,
-) -> str | None:
-    by_lower = {column.strip().lower(): column for column in reversed(columns)}
-    for name in (asked,) if asked else usual:
-        if name and name.strip().lower() in by_lower:
-            return by_lower[name.strip().lower()]
-    if asked or needed:
+    text_column: str | None = None,
+    id_column: str | None = None,
+    tell: Callable[[str], None] = lambda message: None,
+) -> list[Source]:
+    """The tables of a file: one, or in a workbook each sheet that has the narrative's column.
+
+    Sheets without it are named to ``tell`` and left out.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, no column that looks like the narrative, or the file is empty
+        or damaged.
+    MissingExtra
+        If reading its kind needs a package that is not installed.
+    """
+    tables = [table for table in _tables(path) if table.columns]
+    if not tables:
+        raise InputError(f"{path} is empty: there is nothing to score.")
+    sources = []
+    problems = []
+    for table in tables:
+        try:
+            text = text_column_of(table.name, table.columns, asked=text_column)
+        except InputError as error:
+            problems.append(error)
+            continue
+        id = id_column_of(table.name, table.columns, asked=id_column)
+        sources.append(Source(path, table, text, id))
+    if not sources:
+        raise problems[0]
+    for problem in problems:
+        tell(f"Left out: {problem}")
+    return sources
+
+
+def _tables(path: Path) -> list[Table]:
+    kind = file_kind(path)[0]
+    if kind in (".csv", ".tsv"):
+        from stalkflag.batch.delimited import DelimitedTable
+
+        return [DelimitedTable(path)]
+    if kind == ".parquet":
+        from stalkflag.batch.parquet import ParquetTable
+
+        return [ParquetTable(path)]
+    if kind == ".xlsx":
+        from stalkflag.batch.workbook import sheets
+
+        return list(sheets(path))
+    from stalkflag.batch.jsonlines import JsonLinesTable
+
+    return [JsonLinesTable(path)]
+
+
+def text_column_of(where: str, columns: list[str], *, asked: str | None) -> str:
+    """The column with the narrative: the one asked for, or the first of the usual names.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    found = _find_column(columns, (asked,) if asked else TEXT_COLUMNS)
+    if found is None:
         what = f"no column {asked!r}" if asked else "no column that looks like the narrative"
-        raise InputError(f"{path} has {what}: name one of {shown_names(columns)} with {option}.")
-    return None
+        names = shown_names(columns)
+        raise InputError(f"{where} has {what}: name one of {names} with --text-column.")
+    return found
+
+
+def id_column_of(where: str, columns: list[str], *, asked: str | None) -> str | None:
+    """The column that names a row: the one asked for, or ``id`` if there is one.
+
+    Raises
+    ------
+    InputError
+        If the one asked for is not there.
+    """
+    if asked:
+        return column_of(where, columns, asked=asked, option="--id-column")
+    return _find_column(columns, ("id",))
+
+
+def column_of(where: str, columns: list[str], *, asked: str, option: str) -> str:
+    """The column asked for, ignoring case.
+
+    Raises
+    ------
+    InputError
+        If it is not there.
+    """
+    found = _find_column(columns, (asked,))
+    if found is None:
+        raise InputError(
+            f"{where} has no column {asked!r}: name one of {shown_names(columns)} with {option}."
+        )
+    return found
+
+
+def _find_column(columns: list[str], names: tuple[str, ...]) -> str | None:
+    by_lower = {column.strip().lower(): column for column in reversed(columns)}
+    keys = (name.strip().lower() for name in names)
+    return next((by_lower[key] for key in keys if key in by_lower), None)
 
 
 def shown_names(columns: list[str]) -> str:
@@ -154,87 +272,16 @@ def shown_names(columns: list[str]) -> str:
     return ", ".join(c if len(c) <= LONGEST_NAME else "(no name, a long text)" for c in columns)
 
 
-def _distinct(columns: list[str]) -> list[str]:
-    seen: dict[str, int] = {}
+def distinct_names(columns: list[str]) -> list[str]:
+    """Column names as given, the nameless and the repeated ones numbered."""
+    seen: set[str] = set()
     names: list[str] = []
     for index, column in enumerate(columns, start=1):
-        name = column or f"column_{index}"
-        seen[name] = seen.get(name, 0) + 1
-        names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+        name = wanted = column or f"column_{index}"
+        number = 2
+        while name in seen:
+            name = f"{wanted}_{number}"
+            number += 1
+        seen.add(name)
+        names.append(name)
     return names
-
-
-def _scan(path: Path) -> tuple[str, int]:
-    """The encoding of a file and the number of its line ends, in one pass."""
-    utf8 = True
-    lines = 0
-    with path.open("rb") as stream:
-        start = stream.read(4096)
-        stream.seek(0)
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        while block := stream.read(1 << 20):
-            lines += block.count(b"\n")
-            if utf8:
-                try:
-                    decoder.decode(block)
-                except UnicodeDecodeError:
-                    utf8 = False
-        try:
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            utf8 = False
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16", lines
-    if len(start) >= 4 and start.count(0) > len(start) // 3:
-        little = start[1::2].count(0) >= start[0::2].count(0)
-        return "utf-16-le" if little else "utf-16-be", lines
-    return "utf-8-sig" if utf8 else "cp1252", lines
-
-
-def _open(path: Path, encoding: str) -> TextIO:
-    errors = KEEP_UNDEFINED if encoding == "cp1252" else "replace"
-    return path.open(encoding=encoding, errors=errors, newline="")
-
-
-def _delimiter(path: Path) -> str:
-    return "\t" if path.suffix.lower() == ".tsv" else ","
-
-
-def _csv_rows(path: Path, encoding: str, columns: list[str]) -> Iterator[dict[str, Any] | str]:
-    with _open(path, encoding) as lines:
-        rows = csv.reader(lines, delimiter=_delimiter(path))
-        next(rows, None)
-        while True:
-            try:
-                cells = next(rows)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield f"the row cannot be read as CSV: {error}"
-                continue
-            if not cells:
-                continue
-            if len(cells) > len(columns):
-                yield f"the row has {len(cells)} cells, the header {len(columns)}"
-                continue
-            yield dict(zip(columns, cells + [""] * (len(columns) - len(cells)), strict=True))
-
-
-def _json_columns(path: Path, encoding: str) -> list[str]:
-    for found in _json_rows(path, encoding, []):
-        if isinstance(found, dict):
-            return [str(name) for name in found]
-    return []
-
-
-def _json_rows(path: Path, encoding: str, columns: list[str]) -> Iterator[dict[str, Any] | str]:
-    with _open(path, encoding) as lines:
-        for line in lines:
-            if not line.strip():
-                continue
-            try:
-                plain = json.loads(line)
-            except ValueError:
-                yield "the line is not JSON"
-                continue
-            yield plain if isinstance(plain, dict) else "the line is not a JSON object"

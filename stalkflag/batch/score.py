@@ -1,38 +1,45 @@
-"""Scoring files of narratives: in order, every row accounted for, output only when complete."""
+"""Scoring files of narratives: in order, every row accounted for, output only when complete.
+
+Rows are read and assessed first, and kept beside the output (``journal``); the output is written
+from that when all are done, so that a run which was stopped anywhere can be continued and gives
+the same bytes.
+"""
 
 from __future__ import annotations
 
-import csv
-import json
-import multiprocessing
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, ExitStack
+import errno
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any
 
+import stalkflag
 from stalkflag.assessment import INDICATORS, LABELS, Assessment
-from stalkflag.assessor import Assessor, load
-from stalkflag.batch.reading import (
-    Rejected,
-    Row,
-    Source,
-    find_inputs,
-    open_source,
-    shown_names,
-)
+from stalkflag.batch.journal import Journal
+from stalkflag.batch.reading import Rejected, Row, Source, find_inputs, open_sources, shown_names
 from stalkflag.batch.recorded import recorded_label
+from stalkflag.batch.review import Filter, review_need, sorted_by
+from stalkflag.batch.streams import file_kind, sha256
+from stalkflag.batch.workers import Chunk, Crew
+from stalkflag.batch.writing import (
+    RECORDED,
+    Layout,
+    RejectsOutput,
+    Scored,
+    check_output,
+    is_flat,
+    open_output,
+    plain_cell,
+    written_aside,
+)
 from stalkflag.errors import InputError, StalkflagError
 from stalkflag.law import DEFAULT, load_profile
 
-CHUNK = 64
-"""Narratives handed to a worker at a time."""
-
-OUTPUT_SUFFIXES: tuple[str, ...] = (".csv", ".tsv", ".jsonl", ".ndjson")
+CHUNK_ROWS = 64
+CHUNK_CHARACTERS = 1 << 20
+"""Narratives handed to a worker at a time are at most about so many."""
 
 ADDED_COLUMNS: tuple[str, ...] = (
     "suggestion",
@@ -49,82 +56,264 @@ ADDED_COLUMNS: tuple[str, ...] = (
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the rows."""
+    """What became of the rows: ``rows == written + left_out + rejected``."""
 
     rows: int = 0
+    written: int = 0
+    left_out: int = 0
+    """Rows that were assessed and that the filter does not let through."""
     rejected: int = 0
     referred: int = 0
-    disagree: int = 0
+    disagree: int | None = None
+    """Only where the recorded offence is known."""
     suggestions: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LABELS, 0))
+    """Of all rows that were assessed, as ``referred`` and ``disagree`` are."""
+    resumed: int = 0
+    """Rows that an earlier, interrupted run had assessed."""
+    shortened: int = 0
+    """Cells that were cut to what the output's format holds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """One row with its assessment as plain data."""
+class Options:
+    """What is asked of a run, apart from its inputs and outputs."""
 
-    row: Row
-    assessment: dict[str, Any]
-    flat: dict[str, Any]
+    model: str = "bundled"
+    law: str = DEFAULT
+    text_column: str | None = None
+    id_column: str | None = None
+    recorded_as: str | None = None
+    rows: Filter = field(default_factory=Filter)
+    by_need: bool = False
+    """Whether rows are written by need of review, not in input order."""
+
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how many rows are done, and about how many there are."""
 
 
 def score_files(
-    inputs: list[Path],
+    inputs: list[str],
     output: Path,
+    options: Options = Options(),
     *,
-    model: str = "bundled",
-    law: str = DEFAULT,
-    text_column: str | None = None,
-    id_column: str | None = None,
-    recorded_as: str | None = None,
     rejects: Path | None = None,
     workers: int = 1,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    resume: bool = False,
+    progress: Progress = lambda what, done, total: None,
+    tell: Callable[[str], None] = lambda message: None,
 ) -> Tally:
-    """Assess every row of the inputs and write them, in order, to one file.
+    """Assess every row of the inputs and write them to one file.
 
-    The output and rejects files appear only when complete. Flat output (CSV, TSV) keeps the
-    input's columns; one whose name stalkflag uses is kept as ``input_<name>``.
+    The output and rejects files appear only when complete. Until then, what is assessed lies
+    beside the output in ``OUTPUT.partial``; it is removed at the end, and is what ``resume``
+    continues. Flat output keeps the input's columns; one whose name stalkflag uses is kept as
+    ``input_<name>``.
+
+    Parameters
+    ----------
+    tell
+        Called with what a person should know of the inputs, such as sheets left out.
 
     Raises
     ------
     InputError
         If a file or column is missing, or rows are rejected and no rejects file was named
         (nothing is written then).
+    StalkflagError
+        If no worker can be started or the disk is full.
     """
-    if output.suffix.lower() not in OUTPUT_SUFFIXES:
-        raise InputError(f"{output}: the output must end in {', '.join(OUTPUT_SUFFIXES)}.")
-    load_profile(law)
+    load_profile(options.law)
     paths = find_inputs(inputs)
-    if output.resolve() in {path.resolve() for path in paths}:
-        raise InputError(f"{output} is one of the inputs: choose another name for the output.")
-    sources = [open_source(p, text_column=text_column, id_column=id_column) for p in paths]
-    if recorded_as:
-        for source in sources:
-            if recorded_as not in source.columns:
-                raise InputError(
-                    f"{source.path} has no column {recorded_as!r}: "
-                    f"name one of {shown_names(source.columns)} with --recorded-as."
-                )
-    about = sum(source.lines for source in sources)
-    tally = Tally()
-    with ExitStack() as stack:
-        writer = stack.enter_context(_writer(output, sources, recorded_as))
-        reject = stack.enter_context(_Rejects(rejects))
-        for result in _assess_rows(sources, model=model, law=law, workers=workers):
-            if isinstance(result, Rejected):
-                tally.rejected += 1
-                reject.write(result)
-            else:
-                _count(tally, result, recorded_as)
-                writer.write(result)
-            tally.rows += 1
-            progress(tally.rows, about)
-        if tally.rejected and rejects is None:
-            raise InputError(
-                f"{tally.rejected} of {tally.rows} rows cannot be read (first: {reject.first}): "
-                "name a file for them with --rejects and run again."
-            )
+    check_places(paths, output, rejects)
+    sources = _open(paths, options, tell)
+    bundle = model_folder(options.model)
+    nested = not is_flat(output)
+    about = _asked(paths, options, bundle, nested=nested)
+    total = sum(source.table.about for source in sources)
+    partial = output.with_name(output.name + ".partial")
+    try:
+        with Journal(partial, about, resume=resume) as journal:
+            tally = Tally(resumed=journal.rows)
+            if not journal.complete:
+                progress("Assessing", journal.rows, total)
+                rows = chain.from_iterable(source.rows() for source in sources)
+                chunks = _chunks(islice(rows, journal.rows, None))
+                with Crew(workers, model=str(bundle), law=options.law, nested=nested) as crew:
+                    for chunk in crew.assess(chunks):
+                        journal.append(chunk.rows, chunk.results or b"")
+                        progress("Assessing", journal.rows, total)
+                journal.finish()
+            _write(journal, sources, output, rejects, options, tally, progress)
+        partial.unlink()
+    except OSError as error:
+        raise _write_failure(output, error) from None
     return tally
+
+
+def _open(paths: list[Path], options: Options, tell: Callable[[str], None]) -> list[Source]:
+    sources = [
+        source
+        for path in paths
+        for source in open_sources(
+            path, text_column=options.text_column, id_column=options.id_column, tell=tell
+        )
+    ]
+    for source in sources:
+        check_recorded(source.table.name, source.columns, options)
+    return sources
+
+
+def check_recorded(where: str, columns: list[str], options: Options) -> None:
+    """Raise ``InputError`` if there is no column with the recorded offence."""
+    if options.recorded_as and options.recorded_as not in columns:
+        raise InputError(
+            f"{where} has no column {options.recorded_as!r}: "
+            f"name one of {shown_names(columns)} with --recorded-as."
+        )
+
+
+def check_places(paths: list[Path], output: Path, rejects: Path | None) -> None:
+    """Raise ``InputError`` if an output cannot be written or would overwrite an input."""
+    check_output(output)
+    written = {output.resolve(): output}
+    if rejects:
+        if file_kind(rejects)[0] != ".csv":
+            raise InputError(f"{rejects}: the list of rejected rows must end in .csv or .csv.gz.")
+        check_output(rejects)
+        if rejects.resolve() in written:
+            raise InputError("--rejects and --output name the same file: choose two names.")
+        written[rejects.resolve()] = rejects
+    for path in paths:
+        if path.resolve() in written:
+            raise InputError(
+                f"{written[path.resolve()]} is one of the inputs: choose another name for the output."
+            )
+
+
+def model_folder(ref: str) -> Path:
+    """The folder of a model, found once: what a name in a registry means may change meanwhile."""
+    if ":/" in ref and not Path(ref).exists():
+        from stalkflag.assessor import bundle_folder
+
+        return bundle_folder(ref)
+    # This process only reads and writes: it does without spaCy.
+    return Path(stalkflag.__file__).parent / "bundled" if ref == "bundled" else Path(ref)
+
+
+def _asked(paths: list[Path], options: Options, bundle: Path, *, nested: bool) -> dict[str, Any]:
+    """What a run that continues another must have in common with it, by name."""
+    model = bundle / "bundle.json"
+    plain = {
+        "version of stalkflag": stalkflag.__version__,
+        "model": sha256(model) if model.is_file() else "",
+        "options (law, columns, filters, order or output format)": [
+            options.law,
+            options.text_column,
+            options.id_column,
+            options.recorded_as,
+            sorted(options.rows.only),
+            options.rows.min_probability,
+            options.by_need,
+            nested,
+        ],
+        "list of input files": [str(path) for path in paths],
+    }
+    return {**plain, **{f"input file {path}": sha256(path) for path in paths}}
+
+
+def _chunks(rows: Iterator[Row | Rejected]) -> Iterator[Chunk]:
+    """Rows in chunks that take about as long, whatever the length of the narratives."""
+    chunk: list[Row | Rejected] = []
+    characters = 0
+    for row in rows:
+        chunk.append(row)
+        characters += len(row.text) if isinstance(row, Row) else 0
+        if len(chunk) >= CHUNK_ROWS or characters >= CHUNK_CHARACTERS:
+            yield Chunk(chunk)
+            chunk, characters = [], 0
+    if chunk:
+        yield Chunk(chunk)
+
+
+def _write(
+    journal: Journal,
+    sources: list[Source],
+    output: Path,
+    rejects: Path | None,
+    options: Options,
+    tally: Tally,
+    progress: Progress,
+) -> None:
+    """Write the output and the rejects from what the journal holds, all or nothing."""
+    layout = layout_of(sources, options)
+    first: Rejected | None = None
+
+    def assessed(bad: RejectsOutput | None) -> Iterator[Scored]:
+        nonlocal first
+        for found in journal.records(sources):
+            tally.rows += 1
+            progress("Writing", tally.rows, journal.rows)
+            if isinstance(found, Rejected):
+                tally.rejected += 1
+                first = first or found
+                if bad:
+                    bad.write(found)
+                continue
+            row, (flat, nested) = found
+            scored = Scored(row, {"file": row.source, "row": row.number, **flat}, nested, {})
+            _count(tally, scored, options.recorded_as)
+            if options.rows.keeps(scored):
+                tally.written += 1
+                yield scored
+            else:
+                tally.left_out += 1
+
+    with ExitStack() as stack:
+        aside = stack.enter_context(written_aside(output))
+        out = open_output(aside, output, layout, types=_types(output, sources))
+        stack.callback(out.close)
+        bad = None
+        if rejects:
+            bad = RejectsOutput(stack.enter_context(written_aside(rejects)), rejects)
+            stack.callback(bad.close)
+        rows = assessed(bad)
+        if options.by_need:
+            rows = sorted_by(review_need, rows, output.with_name(output.name + ".sort.partial"))
+        for scored in rows:
+            out.write(scored)
+        if first and rejects is None:
+            raise InputError(
+                f"{tally.rejected} of {tally.rows} rows cannot be read (first: row {first.number} "
+                f"of {first.source}, {first.reason}): name a file for them with --rejects and run "
+                f"again. {journal.path} keeps the others, which are not assessed again."
+            )
+        if tally.rows != journal.rows or tally.written != out.rows:
+            raise StalkflagError(
+                f"{journal.rows} rows were assessed, {tally.rows} of them found again and "
+                f"{out.rows} written: {output} is not written. Please report this."
+            )
+        tally.shortened = out.shortened
+
+
+def _types(output: Path, sources: list[Source]) -> dict[str, Any]:
+    """Arrow types of the inputs' columns, if Parquet is read and written."""
+    if file_kind(output)[0] != ".parquet":
+        return {}
+    from stalkflag.batch.parquet import kept_types
+
+    return kept_types([getattr(source.table, "types", None) for source in sources])
+
+
+def layout_of(sources: Sequence[Source], options: Options) -> Layout:
+    """The columns of the output: where rows may come from anywhere, their file and number too."""
+    origin = ("file", "row") if len(sources) > 1 or options.by_need else ()
+    return Layout.of(
+        list(dict.fromkeys(chain.from_iterable(source.columns for source in sources))),
+        flat=(*origin, *ADDED_COLUMNS),
+        beside=RECORDED if options.recorded_as else {},
+        narratives=frozenset(source.text_column for source in sources),
+    )
 
 
 def _count(tally: Tally, scored: Scored, recorded_as: str | None) -> None:
@@ -132,12 +321,23 @@ def _count(tally: Tally, scored: Scored, recorded_as: str | None) -> None:
     tally.suggestions[suggestion] += 1
     tally.referred += bool(scored.flat["refer"])
     if recorded_as:
-        was = scored.row.values.get(recorded_as)
-        scored.flat["recorded_as"] = was
-        scored.flat["disagrees"] = recorded_label(str(was or "")) != suggestion
-        scored.assessment["recorded_as"] = was
-        scored.assessment["disagrees"] = scored.flat["disagrees"]
-        tally.disagree += bool(scored.flat["disagrees"])
+        scored.beside.update(recorded(scored.row.values.get(recorded_as), suggestion))
+        tally.disagree = (tally.disagree or 0) + scored.beside["disagrees"]
+
+
+def recorded(value: Any, suggestion: str) -> dict[str, Any]:
+    """The columns of a recorded offence, named in ``RECORDED``."""
+    was = None if value is None else str(plain_cell(value))
+    return {"recorded_as": was, "disagrees": recorded_label(was or "") != suggestion}
+
+
+def _write_failure(output: Path, error: OSError) -> StalkflagError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    remedy = "free some space" if full else "see to that"
+    return StalkflagError(
+        f"{output} cannot be written ({error.strerror or error}): {remedy} and run the same "
+        "command with --resume; nothing that is assessed is lost."
+    )
 
 
 def flatten(assessment: Assessment) -> dict[str, Any]:
@@ -152,173 +352,3 @@ def flatten(assessment: Assessment) -> dict[str, Any]:
         "acts": "; ".join(assessment.shown_acts()),
         "reasons": " ".join((*assessment.reasons, *assessment.refer_reasons)),
     }
-
-
-Plain = tuple[dict[str, Any], dict[str, Any]]
-
-
-def _assess_chunk(assessor: Assessor, texts: list[str], ids: list[str | None]) -> list[Plain]:
-    return [(a.to_dict(), flatten(a)) for a in assessor.assess_many(texts, ids=ids)]
-
-
-_worker_assessor: Assessor | None = None
-
-
-def _start_worker(model: str, law: str) -> None:
-    global _worker_assessor
-    _worker_assessor = load(model, law=law)
-
-
-def _work(texts: list[str], ids: list[str | None]) -> list[Plain]:
-    assert _worker_assessor is not None
-    return _assess_chunk(_worker_assessor, texts, ids)
-
-
-def _assess_rows(
-    sources: list[Source], *, model: str, law: str, workers: int
-) -> Iterator[Scored | Rejected]:
-    rows = chain.from_iterable(source.rows() for source in sources)
-    chunks: Iterator[list[Row | Rejected]] = iter(lambda: list(islice(rows, CHUNK)), [])
-    few = list(islice(chunks, 2 * workers))
-    chunks = chain(few, chunks)
-    if workers <= 1 or len(few) < 2 * workers:
-        # Starting a worker costs more than a few hundred narratives do.
-        assessor = load(model, law=law)
-        for chunk in chunks:
-            yield from _merge(chunk, _assess_chunk(assessor, *_texts(chunk)))
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (model, law)) as pool:
-        waiting: deque[tuple[list[Row | Rejected], Future[list[Plain]]]] = deque()
-        try:
-            for chunk in chunks:
-                waiting.append((chunk, pool.submit(_work, *_texts(chunk))))
-                if len(waiting) >= 3 * workers:
-                    first, future = waiting.popleft()
-                    yield from _merge(first, future.result())
-            while waiting:
-                first, future = waiting.popleft()
-                yield from _merge(first, future.result())
-        except BrokenProcessPool:
-            raise StalkflagError(
-                "A worker process died (perhaps for lack of memory): run again with --workers 1."
-            ) from None
-
-
-def _texts(chunk: list[Row | Rejected]) -> tuple[list[str], list[str | None]]:
-    rows = [row for row in chunk if isinstance(row, Row)]
-    return [row.text for row in rows], [row.id for row in rows]
-
-
-def _merge(chunk: list[Row | Rejected], plain: list[Plain]) -> Iterator[Scored | Rejected]:
-    results = iter(plain)
-    for row in chunk:
-        if isinstance(row, Rejected):
-            yield row
-        else:
-            assessment, flat = next(results)
-            yield Scored(row, assessment, flat)
-
-
-class _Writer(Protocol):
-    def write(self, scored: Scored) -> None: ...
-
-
-class _Aside(AbstractContextManager["_Aside"]):
-    """A text file written aside and renamed into place when all went well."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.partial = path.with_name(path.name + ".partial")
-
-    def __enter__(self) -> _Aside:
-        try:
-            self.stream: IO[str] = self.partial.open("w", encoding="utf-8", newline="")
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be written: {error.strerror}.") from None
-        return self
-
-    def __exit__(self, kind: object, *rest: object) -> None:
-        self.stream.close()
-        if kind is None:
-            self.partial.replace(self.path)
-        else:
-            self.partial.unlink(missing_ok=True)
-
-
-def _writer(output: Path, sources: list[Source], recorded_as: str | None) -> Any:
-    if output.suffix.lower() in (".csv", ".tsv"):
-        return _FlatWriter(output, sources, recorded_as)
-    return _JsonWriter(output, sources)
-
-
-class _FlatWriter(_Aside):
-    def __init__(self, path: Path, sources: list[Source], recorded_as: str | None) -> None:
-        super().__init__(path)
-        self.added = [*ADDED_COLUMNS, *(("recorded_as", "disagrees") if recorded_as else ())]
-        columns = dict.fromkeys(chain.from_iterable(source.columns for source in sources))
-        self.names = {c: f"input_{c}" if c in self.added else c for c in columns}
-
-    def __enter__(self) -> _FlatWriter:
-        super().__enter__()
-        delimiter = "\t" if self.path.suffix.lower() == ".tsv" else ","
-        self.csv = csv.writer(self.stream, delimiter=delimiter)
-        self.csv.writerow([*self.names.values(), *self.added])
-        return self
-
-    def write(self, scored: Scored) -> None:
-        values = scored.row.values
-        own = [_safe_cell(values.get(column, "")) for column in self.names]
-        self.csv.writerow([*own, *(_flat_cell(scored.flat[name]) for name in self.added)])
-
-
-class _JsonWriter(_Aside):
-    def __init__(self, path: Path, sources: list[Source]) -> None:
-        super().__init__(path)
-        self.many = len(sources) > 1
-
-    def write(self, scored: Scored) -> None:
-        extra: dict[str, Any] = {"row": scored.row.number}
-        if self.many:
-            extra["file"] = scored.row.source
-        self.stream.write(json.dumps({**scored.assessment, **extra}, ensure_ascii=False) + "\n")
-
-
-class _Rejects(AbstractContextManager["_Rejects"]):
-    def __init__(self, path: Path | None) -> None:
-        self.aside = _Aside(path) if path else None
-        self.first = ""
-
-    def __enter__(self) -> _Rejects:
-        if self.aside:
-            self.aside.__enter__()
-            self.csv = csv.writer(self.aside.stream)
-            self.csv.writerow(["file", "row", "reason"])
-        return self
-
-    def write(self, rejected: Rejected) -> None:
-        self.first = self.first or f"row {rejected.number}, {rejected.reason}"
-        if self.aside:
-            self.csv.writerow([rejected.source, rejected.number, rejected.reason])
-
-    def __exit__(self, *problem: object) -> None:
-        if self.aside:
-            self.aside.__exit__(*problem)  # type: ignore[arg-type]
-
-
-def _flat_cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value
-
-
-def _safe_cell(value: Any) -> Any:
-    """A spreadsheet must not run a cell that came from outside as a formula."""
-    if isinstance(value, (dict, list)):
-        value = json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        try:
-            float(value)
-        except ValueError:
-            return "'" + value
-    return value

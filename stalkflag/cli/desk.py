@@ -73,12 +73,16 @@ def desk_cli(
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=0, max=64, help="Processes that read, 300 MB each; 0 for up to two.")
+        int, typer.Option(min=0, max=64, help="Processes that read, 200 MB each; 0 for up to two.")
     ] = 0,
     open: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     model: Annotated[
         str, typer.Option(help="'bundled', a bundle folder, or models:/stalkflag@champion.")
     ] = "bundled",
+    law: Annotated[
+        str,
+        typer.Option(help="'england-wales', 'scotland', or a profile file of your own (.toml)."),
+    ] = "england-wales",
     verify_audit_log: Annotated[
         Path | None,
         typer.Option(
@@ -101,6 +105,7 @@ def desk_cli(
             host=host,
             port=port,
             model=model,
+            law=law,
             decisions=decisions,
             keep_text=keep_text,
             decide_first=decide_first,

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stalkflag.assessment import INDICATORS, Assessment, Evidence
+from stalkflag.narrative import visible
 
 _WORDS = {
     "stalking": "Suggests review as STALKING",
@@ -62,7 +63,7 @@ def print_assessment(text: str, assessment: Assessment, console: Console | None 
     console.print(Text("Course of conduct", style="bold"))
     console.print(f"  At least {conduct.occasions} occasion(s){span}.")
     for basis in conduct.basis:
-        console.print(f'    "{basis.text}": {basis.counts}', markup=False)
+        console.print(f'    "{visible(basis.text)}": {basis.counts}', markup=False)
     relationship = assessment.relationship.value
     console.print(
         f"  Suspect to victim: {_RELATIONSHIPS.get(relationship, relationship)}.", markup=False
@@ -85,7 +86,9 @@ def print_assessment(text: str, assessment: Assessment, console: Console | None 
     if assessment.counter_evidence:
         console.print(Text("Set aside", style="bold"))
         for item in assessment.counter_evidence:
-            console.print(f'  "{_short(item.text)}": {item.because} ("{item.cue}")', markup=False)
+            console.print(
+                f'  "{_short(item.text)}": {item.because} ("{_short(item.cue)}")', markup=False
+            )
     if assessment.neighbouring_offences:
         console.print(Text("Consider besides", style="bold"))
         for offence in assessment.neighbouring_offences:
@@ -135,10 +138,10 @@ def _marked(text: str, assessment: Assessment) -> Text:
         if index < len(text) and letters[index] == letters[start]:
             continue
         if letters[start]:
-            shown.append(text[start:index], style="underline bold")
+            shown.append(visible(text[start:index]), style="underline bold")
             shown.append(f"[{''.join(x for x in 'FOUR' if x in letters[start])}]", style="cyan")
         else:
-            shown.append(text[start:index])
+            shown.append(visible(text[start:index]))
         start = index
     return shown
 
@@ -166,5 +169,5 @@ def _quotes(console: Console, items: Sequence[Evidence]) -> None:
 
 
 def _short(words: str, most: int = 120) -> str:
-    words = " ".join(words.split())
+    words = visible(" ".join(words.split()))
     return words if len(words) <= most else words[: most - 1] + "…"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from starlette.responses import JSONResponse, Response
 
 from stalkflag.assessment import Assessment, ModelInfo
@@ -22,6 +24,20 @@ Text = Annotated[
 Name = Annotated[
     str | None, Field(max_length=200, description="Your own id of the report; it comes back.")
 ]
+
+
+def _written_date(given: object) -> object:
+    """Let a date through as it is written in JSON (2024-05-31), and no number of seconds."""
+    if given is None or (isinstance(given, str) and re.fullmatch("[0-9]{4}(-[0-9]{2}){2}", given)):
+        return given
+    raise ValueError("write a date as 2024-05-31")
+
+
+Day = Annotated[
+    Annotated[date, Field(strict=False)] | None,
+    BeforeValidator(_written_date),
+    Field(description="When it happened; the law in force then is applied."),
+]
 Reason = Annotated[
     Annotated[str, StringConstraints(max_length=200, strip_whitespace=True)] | None,
     Field(description="Why this is read; needed where the desk keeps an audit log."),
@@ -35,6 +51,7 @@ class Narrative(BaseModel):
 
     text: Text
     id: Name = None
+    date: Day = None
 
 
 class OneNarrative(Narrative):
@@ -70,6 +87,7 @@ class Version(BaseModel):
     stalkflag: str
     model: ModelInfo
     law: str
+    law_sha256: str
 
 
 class Where(BaseModel):
@@ -136,7 +154,12 @@ async def version(request: Request) -> Version:
     """What an assessment made now would rest on."""
     desk: Desk = request.app.state.desk
     versions = desk.versions
-    return Version(stalkflag=versions["stalkflag"], model=desk.model, law=versions["law"])
+    return Version(
+        stalkflag=versions["stalkflag"],
+        model=desk.model,
+        law=versions["law"],
+        law_sha256=versions["law_sha256"],
+    )
 
 
 def _need_reason(request: Request, reason: str | None) -> None:
@@ -149,7 +172,7 @@ def _need_reason(request: Request, reason: str | None) -> None:
 
 async def _assess(request: Request, narrative: Narrative, reason: str | None) -> Assessment:
     desk: Desk = request.app.state.desk
-    assessment = await desk.pool.assess(narrative.text, id=narrative.id)
+    assessment = await desk.pool.assess(narrative.text, id=narrative.id, on=narrative.date)
     await desk.record_consultation(
         assessment,
         text=narrative.text,

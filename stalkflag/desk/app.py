@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -92,10 +93,15 @@ async def _invalid(request: Request, error: Exception) -> Response:
     """Which parts of a request cannot be used; their content is left out."""
     assert isinstance(error, RequestValidationError)
     details = [
-        {"where": ".".join(str(part) for part in item["loc"]), "problem": item["msg"]}
+        {"where": ".".join(_named(part) for part in item["loc"]), "problem": item["msg"]}
         for item in error.errors()
     ]
     return JSONResponse(
         {"error": "The request cannot be used as it is: see details.", "details": details},
         status_code=422,
     )
+
+
+def _named(part: int | str) -> str:
+    """A part of a request by its name, unless that may be text that was sent as a name."""
+    return str(part) if re.fullmatch(r"\w{1,40}", str(part)) else "(unknown)"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
-from stalkflag.assessment import INDICATORS, Assessment
+from stalkflag.assessment import INDICATORS, Act, Assessment, Basis, Evidence
 from stalkflag.narrative import HIDDEN, hidden_name
 
 ASIDE = "aside"
@@ -78,6 +78,18 @@ class _Open:
         return self.length, INDICATORS.index(self.kind)
 
 
+def _quotations(part: object) -> Iterator[Span]:
+    """Every quotation anywhere in an assessment."""
+    if isinstance(part, (Act, Basis, Evidence)):
+        yield part
+    elif isinstance(part, (tuple, dict)):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from _quotations(inner)
+    elif is_dataclass(part):
+        for field in fields(part):
+            yield from _quotations(getattr(part, field.name))
+
+
 def segments(text: str, assessment: Assessment) -> list[Segment]:
     """The whole narrative, cut at the bounds of everything that the assessment quotes."""
     quoted: list[tuple[Span, str]] = []
@@ -85,15 +97,7 @@ def segments(text: str, assessment: Assessment) -> list[Segment]:
         kind = name if assessment.indicators[name].present else ""
         quoted += [(evidence, kind) for evidence in assessment.indicators[name].evidence]
     quoted += [(evidence, ASIDE) for evidence in assessment.counter_evidence]
-    for others in (
-        assessment.acts,
-        assessment.course_of_conduct.basis,
-        assessment.relationship.evidence,
-        assessment.impact,
-        assessment.orders,
-        assessment.risk_cues,
-    ):
-        quoted += [(other, "") for other in others]
+    quoted += [(words, "") for words in _quotations(assessment)]
     starting: dict[int, set[_Open]] = {}
     bounds = {0, len(text)}
     for span, kind in quoted:

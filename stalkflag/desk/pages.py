@@ -26,10 +26,12 @@ from stalkflag.desk.intake import (
 from stalkflag.desk.session import Session
 from stalkflag.desk.state import MOST_CHARACTERS, Desk
 from stalkflag.desk.view import (
+    BY,
     CHOICES,
     LETTERS,
     RELATIONSHIPS,
     STATEMENT,
+    STATUS,
     SUGGESTS,
     Shown,
     chances,
@@ -44,12 +46,14 @@ PURPOSES = ("Call in progress", "Crime recording", "Supervisor's review", "Train
 """Reasons for a check that the page proposes where an audit log asks for one."""
 
 _WORDS: dict[str, Any] = {
+    "BY": BY,
     "CHOICES": CHOICES,
     "LETTERS": LETTERS,
     "MOST_REASON": LONGEST_REASON,
     "PURPOSES": PURPOSES,
     "RELATIONSHIPS": RELATIONSHIPS,
     "STATEMENT": STATEMENT,
+    "STATUS": STATUS,
     "SUGGESTS": SUGGESTS,
     "chances": chances,
 }

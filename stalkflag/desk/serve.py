@@ -25,6 +25,7 @@ class Start:
     host: str = "127.0.0.1"
     port: int = 8765
     model: str = "bundled"
+    law: str = "england-wales"
     decisions: Path | None = None
     keep_text: bool = False
     decide_first: bool = False
@@ -65,6 +66,7 @@ def serve(start: Start) -> None:
         raise MissingExtra("desk", "The recording desk's page") from None
     from stalkflag.law import load_profile
 
+    profile = load_profile(start.law)
     tokens = read_tokens(start.token_file) if start.token_file else None
     listening = _listen(start.host, start.port)
     port: int = listening.getsockname()[1]
@@ -81,13 +83,15 @@ def serve(start: Start) -> None:
     decisions = Journal(start.decisions) if start.decisions else None
     audit = Journal(start.audit_log, chained=True) if start.audit_log else None
     _say("loading the model")
-    pool = AssessorPool(start.model, workers=start.workers or min(2, os.cpu_count() or 1))
+    pool = AssessorPool(
+        start.model, law=start.law, workers=start.workers or min(2, os.cpu_count() or 1)
+    )
     try:
         desk = Desk(
             settings,
             pool=pool,
             model=pool.start(),
-            profile=load_profile(),
+            profile=profile,
             decisions=decisions,
             audit=audit,
         )

@@ -87,7 +87,8 @@ class Desk:
             "model_version": self.model.version,
             "rules_sha256": self.model.rules_sha256,
             "data_sha256": self.model.data_sha256,
-            "law": f"{self.profile.id} {self.profile.valid_from}",
+            "law": self.profile.id,
+            "law_sha256": self.profile.sha256,
         }
 
     def render(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from stalkflag.assessment import INDICATORS, LABELS, Assessment, PointToProve
+from stalkflag.assessment import INDICATORS, LABELS, Assessment, PointToProve, PresentDanger
 from stalkflag.desk.marked import ASIDE, Segment, segments
 from stalkflag.desk.what_if import Tried
 from stalkflag.law import Profile
@@ -36,13 +36,19 @@ RELATIONSHIPS = {
     "unknown": "not known",
 }
 LETTERS = {**dict(zip(INDICATORS, "FOUR", strict=True)), ASIDE: "×"}
+STATUS = {"shown": "words bear on it", "not_shown": "not shown", "to_ask": "to ask"}
+BY = {
+    "suspect": "By the suspect",
+    "reporting person": "By the reporting person, or alleged of them",
+    "both": "By both",
+}
 STATEMENT = "stalkflag supports your decision; it does not make it."
 
 _LAID_OUT = {
     *("schema", "id", "suggestion", "refer", "refer_reasons", "probabilities", "indicators"),
     *("acts", "course_of_conduct", "relationship", "impact", "orders", "risk_cues"),
-    *("counter_evidence", "reasons", "missing", "model", "prompts", "not_found"),
-    *("danger", "points_to_prove", "neighbouring_offences", "directions", "law"),
+    *("counter_evidence", "reasons", "missing", "model", "prompts", "not_found", "danger"),
+    *("points_to_prove", "neighbouring_offences", "directions", "law"),
 }
 """Fields of an assessment that the page has a place for; others are shown as they are."""
 
@@ -165,20 +171,14 @@ class Shown:
         return [Segment(self.text)] if self.text else []
 
     @property
-    def danger(self) -> str | None:
-        """The prompt that comes before everything else, where the words suggest danger now."""
-        return self.assessment.danger.says if self.assessment.danger else None
+    def danger(self) -> PresentDanger | None:
+        """What comes before everything else, where the words suggest danger now."""
+        return self.assessment.danger
 
     @property
     def prompts(self) -> list[str]:
-        return [p for p in self.assessment.prompts if p != self.danger]
-
-    @property
-    def points(self) -> tuple[PointToProve, ...]:
-        """What must be proved, where the text gives cause to ask for it."""
-        points = self.assessment.points_to_prove
-        cause = any(point.status == "shown" for point in points)
-        return points if cause or self.assessment.suggestion != "neither" else ()
+        said = self.danger.says if self.danger else None
+        return [prompt for prompt in self.assessment.prompts if prompt != said]
 
     @property
     def hidden_characters(self) -> int:
@@ -186,11 +186,11 @@ class Shown:
 
     @property
     def acts(self) -> list[tuple[str, list[Quotation]]]:
-        """Each act with its provision, in the Act's order, and the words that show it."""
-        law = {act.id: f"{act.says} ({act.provision})" for act in self.profile.acts}
+        """Each act with its provision, in the law's order, and the words that show it."""
+        says = {act.id: f"{act.provision} {act.says}" for act in self.profile.acts}
         return [
             (
-                law[name],
+                says.get(name, name),
                 [
                     Quotation(act.start, act.end, act.text, "")
                     for act in self.assessment.acts
@@ -199,6 +199,13 @@ class Shown:
             )
             for name in self.assessment.shown_acts()
         ]
+
+    @property
+    def points(self) -> tuple[PointToProve, ...]:
+        """What must be proved, where the text gives cause to ask for it."""
+        points = self.assessment.points_to_prove
+        cause = self.assessment.suggestion != "neither" or any(p.status == "shown" for p in points)
+        return points if cause else ()
 
     @property
     def occasions(self) -> list[Quotation]:
@@ -242,7 +249,7 @@ def note(shown: Shown) -> str:
     sure = ", ".join(f"{chance.label} {chance.says}" for chance in chances(one))
     lines = [
         f"stalkflag suggestion: {SUGGESTS[one.suggestion]} (how sure: {sure}).",
-        *([f"DANGER: {shown.danger}"] if shown.danger else []),
+        *([f"DANGER: {shown.danger.says}"] if shown.danger else []),
         *(f"Refer: {reason}" for reason in one.refer_reasons),
         *(f"Why: {reason}" for reason in one.reasons),
     ]

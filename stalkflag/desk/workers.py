@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AsyncExitStack, contextmanager
+from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING
 
 from stalkflag.assessment import Assessment, ModelInfo
-from stalkflag.errors import ModelError
+from stalkflag.errors import ModelError, StalkflagError
+from stalkflag.law import DEFAULT
 
 if TYPE_CHECKING:
     from stalkflag.assessor import Assessor
@@ -40,14 +42,14 @@ class AssessorPool:
 
     Parameters
     ----------
-    model
-        A model reference, as for :func:`stalkflag.load`.
+    model, law
+        A model reference and a law profile, as for :func:`stalkflag.load`.
     workers
-        How many processes; each takes about 300 MB.
+        How many processes; each takes about 200 MB.
     """
 
-    def __init__(self, model: str, *, workers: int = 2) -> None:
-        self._model = model
+    def __init__(self, model: str, *, law: str = DEFAULT, workers: int = 2) -> None:
+        self._load = (model, law)
         self._workers = workers
         self._executor = self._new()
         self._waiting = 0
@@ -58,10 +60,10 @@ class AssessorPool:
 
         Raises
         ------
-        ModelError
-            If the model cannot be loaded.
+        StalkflagError
+            If the model or the law profile cannot be loaded.
         """
-        ready = [self._executor.submit(_load, self._model) for _ in range(self._workers)]
+        ready = [self._executor.submit(_load, *self._load) for _ in range(self._workers)]
         try:
             found = [future.result() for future in ready]
         except BrokenProcessPool:
@@ -70,11 +72,13 @@ class AssessorPool:
                 "try --workers 1 or close other programs."
             ) from None
         if isinstance(found[0], str):
-            raise ModelError(found[0])
+            raise StalkflagError(found[0])
         return found[0]
 
-    async def assess(self, text: str, *, id: str | None = None) -> Assessment:
-        """Assess one narrative; many may be awaited at once.
+    async def assess(
+        self, text: str, *, id: str | None = None, on: date | None = None
+    ) -> Assessment:
+        """Assess one narrative, by the law of a day; many may be awaited at once.
 
         Raises
         ------
@@ -86,10 +90,10 @@ class AssessorPool:
                 if len(text) > LONG:
                     await stack.enter_async_context(self._one_long)
                 try:
-                    return await asyncio.wrap_future(self._submit(text, id))
+                    return await asyncio.wrap_future(self._submit(text, id, on))
                 except BrokenProcessPool:
                     # A process was ended from outside, by the system's memory guard for one.
-                    return await asyncio.wrap_future(self._submit(text, id))
+                    return await asyncio.wrap_future(self._submit(text, id, on))
 
     def close(self) -> None:
         """End the processes."""
@@ -105,13 +109,13 @@ class AssessorPool:
         finally:
             self._waiting -= 1
 
-    def _submit(self, text: str, id: str | None) -> Future[Assessment]:
+    def _submit(self, text: str, id: str | None, on: date | None) -> Future[Assessment]:
         try:
-            return self._executor.submit(_assess, self._model, text, id)
+            return self._executor.submit(_assess, self._load, text, id, on)
         except BrokenProcessPool:
             self._executor.shutdown(wait=False)
             self._executor = self._new()
-            return self._executor.submit(_assess, self._model, text, id)
+            return self._executor.submit(_assess, self._load, text, id, on)
 
     def _new(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
@@ -135,21 +139,19 @@ def _follow_parent() -> None:
 
 
 @cache
-def _assessor(model: str) -> Assessor:
+def _assessor(model: str, law: str) -> Assessor:
     from stalkflag.assessor import load
 
-    return load(model)
+    return load(model, law=law)
 
 
-def _load(model: str) -> ModelInfo | str:
+def _load(model: str, law: str) -> ModelInfo | str:
     """Load and try out the model; an error comes back as its message."""
-    from stalkflag.errors import StalkflagError
-
     try:
-        return _assessor(model).assess("He rang her again and again after she said no.").model
+        return _assessor(model, law).assess("He rang her again and again after she said no.").model
     except StalkflagError as error:
         return str(error)
 
 
-def _assess(model: str, text: str, id: str | None) -> Assessment:
-    return _assessor(model).assess(text, id=id)
+def _assess(load: tuple[str, str], text: str, id: str | None, on: date | None) -> Assessment:
+    return _assessor(*load).assess(text, id=id, on=on)

@@ -22,7 +22,7 @@ from stalkflag.training.records import (
     problems,
     read_labelled,
 )
-from stalkflag.training.sources import SECOND_READER, SETTLED, parse_source, read_lines
+from stalkflag.training.sources import REREAD, SECOND_READER, SETTLED, parse_source, read_lines
 
 NEAR_DUPLICATE = 0.7
 """Jaccard similarity of word 5-grams above which two narratives of different cases are too alike."""
@@ -198,10 +198,31 @@ def agreement(data: Sequence[str | Path], records: Sequence[Record]) -> list[str
     if ties:
         kappa = cohen_kappa_score(*zip(*ties, strict=True))
         lines.append(f"  relationship: kappa {kappa:.3f}")
-    lines.append(
-        f"  settled afterwards in favour of the second reader, whole or in part: {len(settled)}"
+    lines.append(f"  changed afterwards, when the readings were compared: {len(settled)}")
+    return lines + _reread(list(_companions(data, REREAD)))
+
+
+def _reread(rows: list[dict[str, Any]]) -> list[str]:
+    """Agreement of the readers who read *obsessive* and the acts anew, where both read a text."""
+    from sklearn.metrics import cohen_kappa_score
+
+    by_reader: dict[int, dict[str, dict[str, Any]]] = {3: {}, 4: {}}
+    for row in rows:
+        by_reader[row["reader"]][row["id"]] = row
+    third, fourth = by_reader[3], by_reader[4]
+    both = [(third[key], fourth[key]) for key in third if key in fourth]
+    if not both:
+        return []
+    kappa = cohen_kappa_score(
+        *zip(*((a["obsessive"], b["obsessive"]) for a, b in both), strict=True)
     )
-    return lines
+    shared = sum(len(set(a["acts"]) & set(b["acts"])) for a, b in both)
+    named = sum(len(a["acts"]) + len(b["acts"]) for a, b in both)
+    return [
+        f"third reader: {len(third)} narratives read anew, blind, for obsessive and the acts",
+        f"  against a fourth reader of {len(both)}: obsessive kappa {kappa:.3f}, "
+        f"acts micro-F1 {2 * shared / max(named, 1):.3f}",
+    ]
 
 
 def _same(both: Sequence[tuple[Record, dict[str, Any]]], name: str) -> float:

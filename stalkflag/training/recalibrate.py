@@ -10,6 +10,7 @@ helps is checked on cases held out of the fit, and where it does not the model i
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,7 +31,7 @@ FEWEST_TO_RECALIBRATE = 100
 FEWEST_OF_A_LABEL = 5
 """Cases of each label from which a constant for each label is tried as well."""
 
-FOLDS, REPEATS = 10, 5
+FOLDS, REPEATS = 10, 3
 SEED = 1997
 
 
@@ -112,9 +113,13 @@ def recalibrate(
     methods = ("temperature", *(("temperature and bias",) if fewest >= FEWEST_OF_A_LABEL else ()))
     rows = np.arange(len(labels))
     before = -logs[rows, labels]
+    folds = _folds(labels, groups, seed=seed)
     tried = {}
     for method in methods:
-        held_out = _held_out(logs, labels, groups, method, seed=seed)
+        held_out = np.zeros_like(logs)
+        for kept, held in folds:
+            scaling = _fit(logs[kept], labels[kept], method)
+            held_out[held] += scaling.apply(logs[held]) / REPEATS
         tried[method] = (-np.log(held_out[rows, labels]), held_out)
     method = min(methods, key=lambda name: float(tried[name][0].mean()))
     after, held_out = tried[method]
@@ -149,32 +154,33 @@ def _fit(logs: NDArray[np.float64], labels: NDArray[np.int64], method: str) -> S
     """The scaling under which the labels are most probable, held near none by a weak prior."""
     rows = np.arange(len(labels))
     with_bias = method == "temperature and bias"
+    truth = np.eye(len(LABELS))[labels]
 
-    def loss(x: NDArray[np.float64]) -> float:
-        p = softmax(logs * np.exp(x[0]) + x[1:])
-        return float(-np.log(p[rows, labels] + 1e-12).sum() + 0.5 * (x @ x))
+    def loss(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        scaled = logs * np.exp(x[0])
+        p = softmax(scaled + x[1:])
+        off = p - truth
+        slope = np.concatenate(([(off * scaled).sum()], off.sum(axis=0))) + x
+        return float(-np.log(p[rows, labels] + 1e-12).sum() + 0.5 * (x @ x)), slope
 
     start = np.zeros(1 + len(LABELS))
     fixed = [(-3.0, 3.0), *([(-6.0, 6.0) if with_bias else (0.0, 0.0)] * len(LABELS))]
-    found = minimize(loss, start, method="L-BFGS-B", bounds=fixed).x
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=fixed).x
     return Scaling(method, float(np.exp(found[0])), tuple(float(b) for b in found[1:]))
 
 
-def _held_out(
-    logs: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    groups: NDArray[np.str_],
-    method: str,
-    *,
-    seed: int,
-) -> NDArray[np.float64]:
-    """Probabilities of each case under scalings fitted without it, averaged over the repeats."""
-    sums = np.zeros_like(logs)
+def _folds(
+    labels: NDArray[np.int64], groups: NDArray[np.str_], *, seed: int
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Rows to fit on and rows held out, by whole cases, for each fold of each repeat."""
+    found = []
     for repeat in range(REPEATS):
         splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed + repeat)
-        for kept, held in splitter.split(logs, labels, groups):
-            sums[held] += _fit(logs[kept], labels[kept], method).apply(logs[held])
-    return sums / REPEATS
+        with warnings.catch_warnings():
+            # A label with fewer cases than folds is in some of them only.
+            warnings.simplefilter("ignore", UserWarning)
+            found += list(splitter.split(labels, labels, groups))
+    return found
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stalkflag.batch.reading import TEXT_COLUMNS, Rejected, open_source
+from stalkflag.batch.reading import TEXT_COLUMNS, Rejected, open_sources
 from stalkflag.batch.reading import Source as OpenedTable
 from stalkflag.errors import InputError, MissingExtra
 
@@ -25,6 +25,11 @@ SECOND_READER = "second-reader.jsonl"
 
 SETTLED = "settled.jsonl"
 """Beside a corpus: for each record that was changed when readers were compared, its first labels."""
+
+REREAD = "reread.jsonl"
+"""Beside a corpus: later blind readings of *obsessive* and of the acts, by readers 3 and 4."""
+
+COMPANIONS: tuple[str, ...] = (SECOND_READER, SETTLED, REREAD)
 
 ROWS_AT_A_TIME = 1000
 
@@ -106,7 +111,7 @@ def find_files(given: Iterable[str | Path]) -> list[Source]:
             inside = sorted(
                 p
                 for p in path.iterdir()
-                if p.suffix.lower() in SUFFIXES and p.name not in (SECOND_READER, SETTLED)
+                if p.suffix.lower() in SUFFIXES and p.name not in COMPANIONS
             )
             if not inside:
                 raise InputError(f"{path} holds no file ending in {', '.join(SUFFIXES)}.")
@@ -161,12 +166,12 @@ def read_rows(source: Source, *, text_column: str | None = None) -> Iterator[Raw
 
 def _open_table(path: Path, text_column: str | None) -> OpenedTable:
     try:
-        return open_source(path, text_column=text_column)
+        return open_sources(path, text_column=text_column)[0]
     except InputError as error:
         if text_column is None:
             raise
         try:
-            return open_source(path)
+            return open_sources(path)[0]
         except InputError:
             raise error from None
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import httpx
@@ -62,11 +63,20 @@ def test_offsets_are_into_the_text_exactly_as_sent(client: MakeClient) -> None:
         assert text[item["start"] : item["end"]] == item["text"]
 
 
+def test_the_law_is_that_of_the_day(client: MakeClient, assessor: Assessor) -> None:
+    body = {"text": STALKED, "date": "2005-05-31"}
+    then = client().api("assess", body).json()
+    assert then == assessor.assess(STALKED, on=date(2005, 5, 31)).to_dict()
+    assert client().api("assess", {**body, "date": "yesterday"}).status_code == 422
+
+
 def test_the_version_names_what_an_assessment_rests_on(client: MakeClient) -> None:
     desk = client()
     version = desk.get("/api/version").json()
     assert version["model"] == desk.api("assess", {"text": STALKED}).json()["model"]
-    assert version["stalkflag"] and version["law"].startswith("england-wales")
+    law = desk.api("assess", {"text": STALKED}).json()["law"]
+    assert (version["law"], version["law_sha256"]) == (law["profile"], law["sha256"])
+    assert version["stalkflag"]
     assert desk.get("/api/health").json() == {"status": "ok"}
 
 

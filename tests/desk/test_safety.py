@@ -94,6 +94,7 @@ def test_json_is_taken_only_as_json(client: MakeClient) -> None:
     [
         {"text": STALKED, "unknown": STALKED},
         {"text": [STALKED]},
+        {"text": "", STALKED: 1},
         {"texts": STALKED},
         {"text": STALKED * 2000},
         {"text": STALKED, "id": STALKED * 10},

@@ -10,17 +10,22 @@ from desk.conftest import BICYCLE, STALKED
 from stalkflag import Assessor
 from stalkflag.assessment import Assessment
 from stalkflag.desk.what_if import LONGEST, Tried, answers_to, load_answers, what_would_change
-from stalkflag.law import load_profile
+from stalkflag.law import load_profile, shipped
 
 READ_AS = {
     "repeated": {"repeated"},
-    "unwanted": {"unwanted"},
+    "told": {"unwanted"},
     "relationship": {"ex_intimate", "stranger"},
-    "fixated": {"fixated"},
+    "whereabouts": {"fixated"},
     "motive": {"dispute", "fixated"},
     "technology": {"technology"},
     "impact": {"impact"},
     "fear": {"impact"},
+    "threats": {"risk"},
+    "history": {"risk"},
+    "visits": {"risk"},
+    "violence": {"other_crime"},
+    "property": {"interfering"},
     "others": {"proxy"},
     "orders": {"order", "police_response"},
 }
@@ -32,13 +37,16 @@ def test_each_answer_is_read_as_what_it_says(assessor: Assessor, number: int) ->
     answer = load_answers()[number]
     reading = assessor.read(answer.sentence)
     read_as = {
-        word for f in reading.counted() for word in (*f.rule.shows, f.rule.category, f.rule.value)
+        word
+        for f in reading.counted()
+        for word in (*f.rule.shows, f.rule.category, f.rule.value, f.rule.act)
     }
     assert read_as & READ_AS[answer.question], answer.sentence
 
 
-def test_answers_belong_to_questions_of_the_law_profile() -> None:
-    assert {answer.question for answer in load_answers()} <= set(load_profile().questions)
+@pytest.mark.parametrize("law", shipped())
+def test_answers_belong_to_questions_of_the_law_profiles(law: str) -> None:
+    assert {answer.question for answer in load_answers()} <= set(load_profile(law).questions)
 
 
 def tried(assessor: Assessor, text: str) -> tuple[Assessment, Tried]:
