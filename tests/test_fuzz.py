@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from stalkflag.batch.reading import Rejected, find_inputs, open_source
+from stalkflag.batch.reading import Rejected, find_inputs, open_sources
 from stalkflag.errors import ModelError, StalkflagError
 from stalkflag.model import BUNDLED, load_model
 from stalkflag.reading import Reader
@@ -110,8 +110,8 @@ def test_any_input_file_gives_rows_rejects_or_one_sentence(suffix: str, body: by
         path = Path(folder) / f"reports{suffix}"
         path.write_bytes(body)
         try:
-            (found,) = find_inputs([path])
-            source = open_source(found, text_column=None, id_column=None)
+            (found,) = find_inputs([str(path)])
+            (source,) = open_sources(found)
             rows = list(source.rows())
         except StalkflagError:
             return
