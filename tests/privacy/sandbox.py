@@ -94,20 +94,30 @@ class Sandbox:
         told
             What was printed and must hold no words.
         named
-            Files and folders that the user made, or named to hold the narratives.
+            Files and folders that the user made, or named to hold the narratives; an output's
+            ``.partial`` beside it, gone when it is complete, is part of it.
         """
         found = [f"printed, number {n}" for n, text in enumerate(told) if holds(text)]
         expected = {path.resolve() for path in named}
+        deleted = {
+            name: Path(where) for name, where in (one.split(" ", 1) for one in self.noted("kept"))
+        }
         for path in sorted(self.root.rglob("*")):
-            allowed = expected & {path.resolve(), *path.resolve().parents}
+            where = deleted.get(path.name, path.resolve())
+            allowed = expected & {where, *where.parents, where.with_name(beside(where.name))}
             if path.is_file() and not allowed and holds(path.read_bytes()):
-                found.append(f"file {path.relative_to(self.root)}")
+                found.append(f"file {where}")
             if holds(path.name.encode()):
                 found.append("the name of a file")
         inside = (str(self.root.resolve()), "/dev/null", "/proc/")
         found += [f"write outside: {w}" for w in self.noted("write") if not w.startswith(inside)]
         found += [f"connection to {where}" for where in self.noted("network")]
         return found
+
+
+def beside(name: str) -> str:
+    """The output that a file written aside belongs to."""
+    return name.split(".partial")[0].lstrip(".")
 
 
 def holds(content: bytes) -> bool:

@@ -25,10 +25,12 @@ def note(kind: str, what: object) -> None:
 
 def keep(path: object, folder: int) -> None:
     """A second name for a file that is about to go, so that it can be searched."""
+    name = os.urandom(8).hex()
     try:
-        os.link(path, f"{KEPT}/{os.urandom(8).hex()}", src_dir_fd=None if folder < 0 else folder)
+        os.link(path, f"{KEPT}/{name}", src_dir_fd=None if folder < 0 else folder)
     except OSError:
         return  # A folder, or a file system that has no links: what stays is searched anyway.
+    note("kept", f"{name} {os.path.abspath(os.fsdecode(path)) if folder < 0 else path}")
 
 
 def is_local(address: object) -> bool:
