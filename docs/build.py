@@ -40,17 +40,27 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+INVARIANCE = ("--swaps", "--robustness", "--limit", "150")
+"""Swapped words and rougher writing, on narratives drawn from the test split."""
+
+
 def measure() -> None:
     """Measure the bundled model on the test split; figures only, never a text."""
-    command = [sys.executable, "-m", "stalkflag", "evaluate", MEASURED_ON, "--format", "json"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     found = {
         "bundle_sha256": sha256(BUNDLE),
         "data": MEASURED_ON,
         "data_sha256": sha256(ROOT / MEASURED_ON),
-        "measures": json.loads(done.stdout)["bundled"],
+        "measures": evaluated(),
+        "invariance": evaluated(*INVARIANCE),
     }
     MEASURED.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def evaluated(*options: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "stalkflag", "evaluate", MEASURED_ON, "--format", "json"]
+    done = subprocess.run([*command, *options], cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)["bundled"]
+    return found
 
 
 def measured() -> dict[str, Any]:
@@ -110,6 +120,7 @@ def model_card() -> str:
         "",
         *slices(found["measures"]["slices"]),
         "",
+        *invariance(found.get("invariance", {})),
         "Real texts: see the table in the [README](README.md#how-good-it-is).",
         "",
         "## Known failures",
@@ -138,6 +149,25 @@ def slices(found: dict[str, dict[str, Any]]) -> Iterator[str]:
                 f"| {kind}: {value} | {row['narratives']} | {row['accuracy']:.3f} "
                 f"| {low:.3f} to {high:.3f} |"
             )
+
+
+def invariance(found: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+    """What must not matter: suggestions that change when only that is changed."""
+    for what, title in (("swaps", "Words swapped"), ("robustness", "Rougher writing")):
+        if what not in found:
+            continue
+        yield from (f"### {title}: suggestions that changed", "")
+        yield "| changed | narratives | suggestions changed | 95 % interval | target |"
+        yield "|---|---|---|---|---|"
+        for row in found[what]:
+            if row["narratives"]:
+                yield (
+                    f"| {row['change']} | {row['narratives']} "
+                    f"| {row['changed'] / row['narratives']:.1%} "
+                    f"| {row['changed_low']:.1%} to {row['changed_high']:.1%} "
+                    f"| {row['target']:.0%} |"
+                )
+        yield ""
 
 
 def lines_in(name: str) -> int:

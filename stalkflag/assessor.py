@@ -40,10 +40,10 @@ class Assessor:
         self._laws: dict[date | None, AppliedLaw] = {
             None: AppliedLaw(self.profile, model.rules),
         }
-        self._reader = Reader(model.rules)
+        self.reader = Reader(model.rules)
         self._words = WordFeatures(
-            self._reader.nlp.vocab.strings,
-            known=self._reader.engine.words,
+            self.reader.nlp.vocab.strings,
+            known=self.reader.engine.words,
             characters=model.info["settings"]["characters"],
         )
         self._about = ModelInfo(
@@ -56,11 +56,11 @@ class Assessor:
     @property
     def nlp(self) -> Language:
         """The spaCy ``Language``; ``doc.spans["evidence"]`` holds the words that count."""
-        return self._reader.nlp
+        return self.reader.nlp
 
     def read(self, text: str) -> Reading:
         """What the rules alone read in one narrative, before the model is asked."""
-        return next(self._reader.read([text]))
+        return next(self.reader.read([text]))
 
     def assess(self, text: str, *, id: str | None = None, on: date | None = None) -> Assessment:
         """Assess one narrative; offsets in the result are into ``text`` exactly as given.
@@ -83,28 +83,40 @@ class Assessor:
         """
         names = iter(ids) if ids is not None else None
         days = iter(on) if on is not None else None
-        for reading in self._reader.read(texts):
-            yield self._decide(
+        for reading in self.reader.read(texts):
+            yield self.decide(
                 reading,
                 None if names is None else next(names),
-                None if days is None else next(days),
+                day=None if days is None else next(days),
             )
 
     def scores(self, texts: Iterable[str]) -> Iterator[Scores]:
         """What the model alone says of each narrative, unrounded, before anything is decided."""
-        for reading in self._reader.read(texts):
-            yield self.model.score(reading, self._words)
+        for reading in self.reader.read(texts):
+            yield self.score(reading)
 
     def vectors(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """The mean sentence vector of each narrative, shape ``(texts, encoder.SIZE)``."""
         return np.array(
-            [self._words.read(reading).whole()[1] for reading in self._reader.read(texts)]
+            [self._words.read(reading).whole()[1] for reading in self.reader.read(texts)]
         )
 
-    def _decide(self, reading: Reading, id: str | None, day: date | None) -> Assessment:
+    def score(self, reading: Reading) -> Scores:
+        """What the model says of one reading, while its words can still be looked up."""
+        return self.model.score(reading, self._words)
+
+    def decide(
+        self,
+        reading: Reading,
+        id: str | None = None,
+        scores: Scores | None = None,
+        *,
+        day: date | None = None,
+    ) -> Assessment:
+        """The assessment of one reading, by the model's scores if none are given."""
         return decide(
             reading,
-            self.model.score(reading, self._words),
+            self.score(reading) if scores is None else scores,
             thresholds=self.model.thresholds,
             law=self._law(day),
             model=self._about,

@@ -331,7 +331,7 @@ def load_model(folder: Path) -> Model:
             )
     try:
         info = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
-        hashes: Mapping[str, str] = info["sha256"]
+        hashes: Mapping[str, str] = dict(info["sha256"])
         inputs, version, over = info["inputs"], info["format"], info["encoder_sha256"]
     except (ValueError, KeyError, TypeError):
         raise ModelError(

@@ -33,10 +33,12 @@ _LETTERS = str.maketrans(
     "aeopcyxijsdhlABEKMHOPCTYXIJSoaeptuvikABEZHIKMNOPTYXqwgionu",
 )
 _LOOKALIKES = _LETTERS | str.maketrans("‘’ʼ＇“”–—‐‑", "''''\"\"----")
+_SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _WIDE = "\uff01-\uff5e"
 _STYLED = "\U0001d400-\U0001d7ff"
 _TO_MEND = re.compile(
-    "[" + "".join(map(chr, (*_INVISIBLE, *_LETTERS))) + _WIDE + _STYLED + "\u0300-\u036f]"
+    f"[{''.join(map(chr, (*_INVISIBLE, *_LETTERS)))}{_SPACES}{_WIDE}{_STYLED}"
+    "\u0300-\u036f\ud800-\udfff]"
 )
 HIDDEN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e"
@@ -122,6 +124,9 @@ def mend(text: str) -> Mended | None:
                 if letters and len(whole) == 1:
                     letters[-1] = whole
                 continue
+            # Half a surrogate pair, as from a cut-off JSON escape, is no character at all.
+            if "\ud800" <= letter <= "\udfff":
+                letter = "\ufffd"
             plain = unicodedata.normalize("NFKC", letter).translate(_LETTERS)
             letter = plain if len(plain) == 1 else letter
         letters.append(letter)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from stalkflag.assessment import ACTS, INDICATORS, RELATIONSHIPS
 from stalkflag.audit.scored import ScoredReport, read_scored
 from stalkflag.batch.reading import TEXT_COLUMNS
-from stalkflag.batch.recorded import recorded_label
+from stalkflag.batch.recorded import load_offences
 from stalkflag.errors import InputError
 
 BLOCK = 10
@@ -166,7 +166,7 @@ def _hashed(names: list[str], size: int) -> NDArray[np.float64] | None:
 def _agrees(report: ScoredReport) -> bool | None:
     if report.recorded_as is None:
         return None
-    return recorded_label(report.recorded_as) == report.suggestion
+    return load_offences().label(report.recorded_as) == report.suggestion
 
 
 def figures(text_column: str | None = None) -> tuple[Figure, ...]:

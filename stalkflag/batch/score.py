@@ -17,9 +17,12 @@ from typing import Any
 
 import stalkflag
 from stalkflag.assessment import INDICATORS, LABELS, Assessment
+from stalkflag.batch.gathering import LinkedRows
 from stalkflag.batch.journal import Journal
+from stalkflag.batch.linking import LINKED, Link, LinkTally, judge_sets
+from stalkflag.batch.links import check_links, write_links
 from stalkflag.batch.reading import Rejected, Row, Source, find_inputs, open_sources, shown_names
-from stalkflag.batch.recorded import recorded_label
+from stalkflag.batch.recorded import Offences, load_offences
 from stalkflag.batch.review import Filter, review_need, sorted_by
 from stalkflag.batch.streams import file_kind, sha256
 from stalkflag.batch.workers import Chunk, Crew
@@ -66,6 +69,7 @@ class Tally:
     referred: int = 0
     disagree: int | None = None
     """Only where the recorded offence is known."""
+    linked: LinkTally | None = None
     suggestions: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LABELS, 0))
     """Of all rows that were assessed, as ``referred`` and ``disagree`` are."""
     resumed: int = 0
@@ -83,6 +87,12 @@ class Options:
     text_column: str | None = None
     id_column: str | None = None
     recorded_as: str | None = None
+    offences: Path | None = None
+    """A force's own recorded offences, added to the shipped mapping."""
+    link: Link | None = None
+    """Which reports are assessed together too."""
+    links: Path | None = None
+    """Where the linked sets are written."""
     rows: Filter = field(default_factory=Filter)
     by_need: bool = False
     """Whether rows are written by need of review, not in input order."""
@@ -124,6 +134,11 @@ def score_files(
         If no worker can be started or the disk is full.
     """
     load_profile(options.law)
+    load_offences(options.offences)
+    if options.links:
+        check_links(options.links)
+        if not options.link:
+            raise InputError("--links needs columns to link reports by: name them with --link-on.")
     paths = find_inputs(inputs)
     check_places(paths, output, rejects)
     sources = _open(paths, options, tell)
@@ -144,7 +159,7 @@ def score_files(
                         journal.append(chunk.rows, chunk.results or b"")
                         progress("Assessing", journal.rows, total)
                 journal.finish()
-            _write(journal, sources, output, rejects, options, tally, progress)
+            _write(journal, sources, output, rejects, options, tally, progress, workers)
         partial.unlink()
     except OSError as error:
         raise _write_failure(output, error) from None
@@ -160,17 +175,25 @@ def _open(paths: list[Path], options: Options, tell: Callable[[str], None]) -> l
         )
     ]
     for source in sources:
-        check_recorded(source.table.name, source.columns, options)
+        check_columns(source.table.name, source.columns, options)
     return sources
 
 
-def check_recorded(where: str, columns: list[str], options: Options) -> None:
-    """Raise ``InputError`` if there is no column with the recorded offence."""
-    if options.recorded_as and options.recorded_as not in columns:
-        raise InputError(
-            f"{where} has no column {options.recorded_as!r}: "
-            f"name one of {shown_names(columns)} with --recorded-as."
-        )
+def check_columns(where: str, columns: list[str], options: Options) -> None:
+    """Raise ``InputError`` if a column that an option names is not there."""
+    link = options.link
+    asked = [("--recorded-as", options.recorded_as)]
+    if link:
+        asked += [
+            *(("--link-on", name) for name in link.columns),
+            ("--date-column", link.date_column),
+        ]
+    for option, column in asked:
+        if column and column not in columns:
+            raise InputError(
+                f"{where} has no column {column!r}: "
+                f"name one of {shown_names(columns)} with {option}."
+            )
 
 
 def check_places(paths: list[Path], output: Path, rejects: Path | None) -> None:
@@ -244,9 +267,12 @@ def _write(
     options: Options,
     tally: Tally,
     progress: Progress,
+    workers: int,
 ) -> None:
     """Write the output and the rejects from what the journal holds, all or nothing."""
     layout = layout_of(sources, options)
+    mapping = load_offences(options.offences)
+    linked: LinkedRows | None = None
     first: Rejected | None = None
 
     def assessed(bad: RejectsOutput | None) -> Iterator[Scored]:
@@ -262,7 +288,9 @@ def _write(
                 continue
             row, (flat, nested) = found
             scored = Scored(row, {"file": row.source, "row": row.number, **flat}, nested, {})
-            _count(tally, scored, options.recorded_as)
+            if linked:
+                scored.beside.update(linked.columns(tally.rows - 1, flat))
+            _count(tally, scored, options.recorded_as, mapping)
             if options.rows.keeps(scored):
                 tally.written += 1
                 yield scored
@@ -270,6 +298,18 @@ def _write(
                 tally.left_out += 1
 
     with ExitStack() as stack:
+        if options.link:
+            linked = stack.enter_context(LinkedRows(options.link, output.absolute().parent))
+            tally.linked = linked.tally
+            model = str(model_folder(options.model))
+            linked.link(
+                chain.from_iterable(source.rows() for source in sources),
+                lambda sets: judge_sets(sets, model=model, law=options.law, workers=workers),
+                lambda done, total: progress("Linking", done, total),
+            )
+            if options.links:
+                place = stack.enter_context(written_aside(options.links))
+                write_links(place, options.links, options.link.columns, linked.records())
         aside = stack.enter_context(written_aside(output))
         out = open_output(aside, output, layout, types=_types(output, sources))
         stack.callback(out.close)
@@ -311,24 +351,27 @@ def layout_of(sources: Sequence[Source], options: Options) -> Layout:
     return Layout.of(
         list(dict.fromkeys(chain.from_iterable(source.columns for source in sources))),
         flat=(*origin, *ADDED_COLUMNS),
-        beside=RECORDED if options.recorded_as else {},
+        beside={
+            **(LINKED if options.link else {}),
+            **(RECORDED if options.recorded_as else {}),
+        },
         narratives=frozenset(source.text_column for source in sources),
     )
 
 
-def _count(tally: Tally, scored: Scored, recorded_as: str | None) -> None:
+def _count(tally: Tally, scored: Scored, recorded_as: str | None, mapping: Offences) -> None:
     suggestion = scored.flat["suggestion"]
     tally.suggestions[suggestion] += 1
     tally.referred += bool(scored.flat["refer"])
     if recorded_as:
-        scored.beside.update(recorded(scored.row.values.get(recorded_as), suggestion))
+        scored.beside.update(recorded(scored.row.values.get(recorded_as), suggestion, mapping))
         tally.disagree = (tally.disagree or 0) + scored.beside["disagrees"]
 
 
-def recorded(value: Any, suggestion: str) -> dict[str, Any]:
+def recorded(value: Any, suggestion: str, mapping: Offences) -> dict[str, Any]:
     """The columns of a recorded offence, named in ``RECORDED``."""
     was = None if value is None else str(plain_cell(value))
-    return {"recorded_as": was, "disagrees": recorded_label(was or "") != suggestion}
+    return {"recorded_as": was, "disagrees": mapping.label(was or "") != suggestion}
 
 
 def _write_failure(output: Path, error: OSError) -> StalkflagError:

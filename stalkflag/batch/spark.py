@@ -27,7 +27,8 @@ from stalkflag.batch.reading import (
     row_id,
     text_column_of,
 )
-from stalkflag.batch.score import Options, Tally, check_recorded, flatten, model_folder, recorded
+from stalkflag.batch.recorded import Offences, load_offences
+from stalkflag.batch.score import Options, Tally, check_columns, flatten, model_folder, recorded
 from stalkflag.batch.streams import file_kind
 from stalkflag.batch.writing import RECORDED, Scored
 from stalkflag.errors import InputError, MissingExtra, StalkflagError
@@ -62,6 +63,7 @@ class Task:
     text_column: str
     id_column: str | None
     options: Options
+    offences: Offences
 
     @property
     def beside(self) -> dict[str, type]:
@@ -204,8 +206,9 @@ def _score(session: Any, sources: list[str], place: Place, options: Options) -> 
         text_column_of("The input", frame.columns, asked=options.text_column),
         id_column_of("The input", frame.columns, asked=options.id_column),
         options,
+        load_offences(options.offences),
     )
-    check_recorded("The input", frame.columns, options)
+    check_columns("The input", frame.columns, options)
     asked = frame.select(
         f.struct(*(f.col(_quoted(name)) for name in frame.columns)).alias("input"),
         f.col("_metadata.file_path").alias("file"),
@@ -291,7 +294,7 @@ def _assess_batch(task: Task, assessor: Assessor, batch: pa.RecordBatch) -> pa.R
             beside: dict[str, Any] = {}
             if task.options.recorded_as:
                 was = row.values.get(task.options.recorded_as)
-                beside = recorded(was, flat["suggestion"])
+                beside = recorded(was, flat["suggestion"], task.offences)
             found = Scored(row, flat, one.to_json(), beside)
             beside[KEPT] = task.options.rows.keeps(found)
             scored.append(found)

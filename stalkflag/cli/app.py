@@ -8,6 +8,7 @@ import sys
 import typer
 
 from stalkflag import __version__
+from stalkflag.cli.audit import audit_app
 from stalkflag.cli.check import check_cli
 from stalkflag.cli.data import data_app
 from stalkflag.cli.desk import desk_cli
@@ -16,6 +17,7 @@ from stalkflag.cli.law import law_app
 from stalkflag.cli.learning_curve import learning_curve_cli
 from stalkflag.cli.models import models_app
 from stalkflag.cli.monitor import monitor_cli
+from stalkflag.cli.report import report_cli
 from stalkflag.cli.rules import rules_app
 from stalkflag.cli.score import score_cli
 from stalkflag.cli.train import train_cli
@@ -34,11 +36,13 @@ app.command("check")(check_cli)
 app.command("score")(score_cli)
 app.command("monitor")(monitor_cli)
 app.command("desk")(desk_cli)
+app.command("report")(report_cli)
 app.command("train")(train_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("learning-curve")(learning_curve_cli)
 app.add_typer(rules_app, name="rules")
 app.add_typer(data_app, name="data")
+app.add_typer(audit_app, name="audit")
 app.add_typer(models_app, name="models")
 app.add_typer(law_app, name="law")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +21,10 @@ from stalkflag.cli.labelled import (
     TextColumn,
     columns_from,
 )
+from stalkflag.errors import InputError
+
+if TYPE_CHECKING:
+    from stalkflag.training.records import Record
 
 
 def evaluate_cli(
@@ -43,6 +49,31 @@ def evaluate_cli(
             show_default=False,
         ),
     ] = None,
+    swaps: Annotated[
+        bool,
+        typer.Option(
+            "--swaps",
+            help="Instead: swap names, sexes, origin, religion, sexuality, age and occupation, and "
+            "count the suggestions that change.",
+        ),
+    ] = False,
+    robustness: Annotated[
+        bool,
+        typer.Option(
+            "--robustness",
+            help="Instead: write the narratives more roughly, longer and with words hidden, and "
+            "count the suggestions that change.",
+        ),
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="So many narratives, drawn by the seed, for --swaps and --robustness.",
+            show_default="all",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides what is drawn and exchanged.")] = 1997,
     format: Annotated[Format, typer.Option(help="For a person, or for a program.")] = Format.text,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
@@ -67,6 +98,16 @@ def evaluate_cli(
     for note in read.notes:
         typer.echo(note, err=True)
     refs = [model_ref(ref) for ref in model or ["bundled"]]
+    if swaps or robustness:
+        if out is not None:
+            raise InputError("--out goes with the ordinary measures: use --format json instead.")
+        _what_must_not_matter(
+            read.records, refs, swaps=swaps, robustness=robustness, limit=limit, seed=seed,
+            format=format,
+        )  # fmt: skip
+        return
+    if limit is not None:
+        raise InputError("--limit goes with --swaps or --robustness.")
     with ExitStack() as stack:
         folder = None if out is None else stack.enter_context(new_folder(out))
         progress = stack.enter_context(steps())
@@ -94,6 +135,57 @@ def evaluate_cli(
         print_compared(rows, first=refs[0], second=ref)
     if out is not None:
         typer.echo(f"Tables and pictures written to {out}.", err=True)
+
+
+def _what_must_not_matter(
+    records: Sequence[Record],
+    refs: Sequence[str],
+    *,
+    swaps: bool,
+    robustness: bool,
+    limit: int | None,
+    seed: int,
+    format: Format,
+) -> None:
+    from stalkflag.assessor import load
+    from stalkflag.cli.invariance import print_invariance, print_slices
+    from stalkflag.cli.progress import steps
+    from stalkflag.training.invariance import measure_robustness, measure_swaps, sample
+    from stalkflag.training.predictions import Predictions
+    from stalkflag.training.slices import by_sexes
+
+    records = sample(records, limit, seed)
+    plain: dict[str, dict[str, Any]] = {}
+    for ref in refs:
+        assessor = load(ref)
+        plain[ref] = {}
+        with steps() as progress:
+            swapped = (
+                measure_swaps(assessor, records, seed=seed, progress=progress) if swaps else []
+            )
+            said = list(assessor.assess_many(r.text for r in records)) if swaps else []
+            rough = (
+                measure_robustness(assessor, records, seed=seed, progress=progress)
+                if robustness
+                else []
+            )
+        slices = by_sexes(Predictions.of(records, said)) if swaps else []
+        if format is Format.json:
+            for name, rows in (("swaps", swapped), ("robustness", rough)):
+                if rows:
+                    plain[ref][name] = [row.to_dict() for row in rows]
+            if slices:
+                plain[ref]["sexes_as_written"] = [asdict(row) for row in slices]
+            continue
+        if swaps:
+            print_invariance(swapped, title="Words swapped that must not matter", ref=ref)
+            print_slices(slices, ref=ref)
+        if robustness:
+            print_invariance(rough, title="Rougher writing", ref=ref)
+    if format is Format.json:
+        import json
+
+        sys.stdout.write(json.dumps(plain, indent=1) + "\n")
 
 
 def _print(ref: str, result: dict[str, Any]) -> None:

@@ -66,6 +66,32 @@ def score_cli(
         str | None,
         typer.Option(help="The column with the recorded offence.", show_default=False),
     ] = None,
+    offences: Annotated[
+        Path | None,
+        typer.Option(
+            help="A TOML file of your own recorded offences, added to the shipped mapping.",
+            show_default=False,
+        ),
+    ] = None,
+    link_on: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns, with commas between, that name victim and suspect: their reports are "
+            "assessed together too.",
+            show_default=False,
+        ),
+    ] = None,
+    date_column: Annotated[
+        str | None,
+        typer.Option(help="With --link-on: the column that says when.", show_default=False),
+    ] = None,
+    link_limit: Annotated[
+        int, typer.Option(min=2, help="Larger sets are not judged: the key may mean 'not known'.")
+    ] = 200,
+    links: Annotated[
+        Path | None,
+        typer.Option(help="Where to write the linked sets: .jsonl or .csv.", show_default=False),
+    ] = None,
     rejects: Annotated[
         Path | None,
         typer.Option(help="Where to list rows that cannot be read.", show_default=False),
@@ -112,24 +138,32 @@ def score_cli(
     """Assess every row of some files. The output appears only when it is complete."""
     from rich.console import Console
 
+    from stalkflag.batch.linking import Link
     from stalkflag.batch.review import Filter
     from stalkflag.batch.score import Options, score_files
 
+    link = None
+    if link_on:
+        names = tuple(dict.fromkeys(name.strip() for name in link_on.split(",")))
+        link = Link(names, date_column, link_limit)
     options = Options(
         model=model,
         law=law,
         text_column=text_column,
         id_column=id_column,
         recorded_as=recorded_as,
+        offences=offences,
+        link=link,
+        links=links,
         rows=Filter(frozenset(label.value for label in only or ()), min_probability),
         by_need=sort is Order.review,
     )
     console = Console(stderr=True, highlight=False)
     began = time.monotonic()
     if engine is Engine.spark:
-        if resume or rejects or options.by_need:
+        if resume or rejects or options.by_need or link:
             raise InputError(
-                "--resume, --rejects and --sort are for --engine local: Spark does lost work again "
+                "--resume, --rejects, --sort and --link-on are for --engine local: Spark does lost work again "
                 "by itself, rejects no row of a Parquet file, and can sort what it wrote."
             )
         from stalkflag.batch.spark import score_on_spark
@@ -219,6 +253,8 @@ def _summarise(
     say(f"Suggested: {suggested}; {tally.referred:,} referred to a person.")
     if tally.disagree is not None:
         say(f"{tally.disagree:,} rows were recorded as something else than is suggested.")
+    for line in tally.linked.lines() if tally.linked else ():
+        say(line)
     if tally.shortened:
         cells = "1 cell was" if tally.shortened == 1 else f"{tally.shortened:,} cells were"
         say(

@@ -68,6 +68,27 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield f"### Where it is right least often ({name})"
         yield ""
         yield from _table(("slice", "narratives", "accuracy", "95 % interval"), _weakest(measures))
+    if outcome.invariance:
+        yield ""
+        yield "### What must not matter"
+        yield ""
+        yield "Suggestions that changed on narratives changed in one thing, with 95 % intervals."
+        yield ""
+        yield from _table(
+            ("changed", "narratives", "suggestions changed", "shift of P(stalking)", "target", ""),
+            (
+                (
+                    row.change,
+                    str(row.narratives),
+                    f"{row.share:.1%} ({row.changed_low:.1%} to {row.changed_high:.1%})",
+                    f"{row.shift:+.3f} ({row.shift_low:+.3f} to {row.shift_high:+.3f})",
+                    f"{row.target:.0%}",
+                    row.verdict,
+                )
+                for row in outcome.invariance
+                if row.narratives
+            ),
+        )
     yield ""
     yield "## Referral"
     yield ""

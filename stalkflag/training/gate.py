@@ -1,7 +1,8 @@
 """The gate that a model passes before it replaces the champion.
 
 It must not be worse beyond the paired bootstrap interval overall (macro-F1), on stalking recall, on
-the accuracy of any slice with enough narratives, or on the behavioural suite. What was predicted in
+the accuracy of any slice with enough narratives, on the behavioural suite, or in how often its
+suggestion stays when words are swapped or the writing is rougher. What was predicted in
 training is used where both models were measured on the same narratives, so that none need be at
 hand; else both are asked again.
 """
@@ -16,11 +17,19 @@ from typing import Any
 from stalkflag.assessor import Assessor, load
 from stalkflag.errors import ModelError
 from stalkflag.training.behaviour import Behaviour, load_pairs, run_suite
+from stalkflag.training.bootstrap import accuracy, paired_difference
 from stalkflag.training.compare import Compared, compare, compare_behaviour
+from stalkflag.training.invariance import (
+    MOST_CHANGED_NARRATIVES,
+    as_labelled,
+    measure_robustness,
+    measure_swaps,
+    sample,
+)
 from stalkflag.training.predictions import Predictions
-from stalkflag.training.records import Record
+from stalkflag.training.records import Record, read_records
 from stalkflag.training.run import measure_on
-from stalkflag.training.shipped import shipped_pairs
+from stalkflag.training.shipped import shipped_corpus, shipped_pairs
 from stalkflag.training.store import client_ready, quiet
 
 Progress = Callable[[str], None]
@@ -107,6 +116,18 @@ def gate(
         )
         found = compare_behaviour(one, two)
     assert found is not None
+    asked = list(records) or read_records([shipped_corpus() / "test.jsonl"])
+    drawn = sample(asked, MOST_CHANGED_NARRATIVES, seed=1997)
+    for what, measure in (
+        ("kept when words are swapped", measure_swaps),
+        ("kept when written more roughly", measure_robustness),
+    ):
+        a, b = (
+            as_labelled(measure(assessor(ref), drawn, seed=1997, progress=progress))
+            for ref in (champion_ref, challenger_ref)
+        )
+        found_here = paired_difference(a, b, accuracy)
+        compared.append(Compared(what, len(a.true), found_here))
     return Gate([*compared, found])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from stalkflag.model import Model
 from stalkflag.training.behaviour import Behaviour
+from stalkflag.training.invariance import Invariance
 from stalkflag.training.predictions import Predictions
 
 
@@ -29,7 +30,8 @@ class Measured:
 class Outcome:
     """A trained model with everything that is logged of it.
 
-    ``config`` is the resolved configuration; ``notes`` what was left out, and why.
+    ``config`` is the resolved configuration; ``notes`` what was left out, and why; ``invariance``
+    what changed on test narratives when words were swapped or the writing was rougher.
     """
 
     model: Model
@@ -37,3 +39,4 @@ class Outcome:
     measured: dict[str, Measured]
     behaviour: Behaviour
     notes: list[str] = field(default_factory=list)
+    invariance: list[Invariance] = field(default_factory=list)

@@ -25,6 +25,12 @@ from stalkflag.rules.schema import load_packs
 from stalkflag.training.behaviour import load_pairs, run_suite
 from stalkflag.training.fit import Settings, fit
 from stalkflag.training.heldout import HeldOut, cross_validate, held_out_scores
+from stalkflag.training.invariance import (
+    MOST_CHANGED_NARRATIVES,
+    measure_robustness,
+    measure_swaps,
+    sample,
+)
 from stalkflag.training.metrics import measure, measure_labels
 from stalkflag.training.outcome import Measured, Outcome
 from stalkflag.training.predictions import Predictions, texts_sha256
@@ -399,7 +405,14 @@ def _finish(
     for name, records in measured.items():
         found[name] = measure_on(assessor, records, name=name, share=share, progress=progress)
     behaviour = run_suite(assessor, pairs, progress=progress)
-    return Outcome(model, config, found, behaviour, notes)
+    tested = sample(next(iter(measured.values()), []), MOST_CHANGED_NARRATIVES, seed=1997)
+    invariance = [
+        row
+        for measure_it in (measure_swaps, measure_robustness)
+        if tested
+        for row in measure_it(assessor, tested, seed=1997, progress=progress)
+    ]
+    return Outcome(model, config, found, behaviour, notes, invariance)
 
 
 def _config(plan: Plan, settings: Settings) -> dict[str, Any]:

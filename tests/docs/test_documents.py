@@ -17,7 +17,9 @@ PAGES = sorted(
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "data").glob("*.md"))
     if not path.name.endswith(".in.md")
 )
-PLACEHOLDER = re.compile(r"\b(TODO|TBC|TBD|FIXME|XXX|lorem ipsum)\b|\bto be (added|confirmed)\b|<!--")
+PLACEHOLDER = re.compile(
+    r"\b(TODO|TBC|TBD|FIXME|XXX|lorem ipsum)\b|\bto be (added|confirmed)\b|<!--"
+)
 
 
 def load_build() -> ModuleType:
@@ -112,7 +114,9 @@ def test_licences_are_listed_and_let_a_force_use_them() -> None:
 
 def test_constraints_hold_every_package_that_is_asked_for() -> None:
     text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
-    held = {re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r"^([\w.\-]+)==", text, re.M)}
+    held = {
+        re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r"^([\w.\-]+)==", text, re.M)
+    }
     for names in BUILD.declared().values():
         for name in names:
             assert re.sub(r"[-_.]+", "-", name).lower() in held, name

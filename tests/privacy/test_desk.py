@@ -48,7 +48,7 @@ def work(place: Sandbox) -> list[str]:
     with desk(place) as (client, _):
         purpose = "quality audit"
         page = client.get("/")
-        fields = {**carried(page), "text": STALKED}
+        fields = {**carried(page), "text": STALKED, "purpose": purpose}
         parts = [(name, (None, str(value))) for name, value in fields.items()]
         answer = client.post("/check", files=[*parts, ("file", ("", b""))])
         assert answer.status_code == 200, "the page did not answer"
