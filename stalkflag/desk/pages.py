@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from stalkflag.assessment import Assessment
-from stalkflag.desk.forms import LONGEST_REASON, Filled, read_form
+from stalkflag.desk.forms import LONGEST_LINE, LONGEST_REASON, Filled, read_form
 from stalkflag.desk.guard import Problem
 from stalkflag.desk.intake import (
     SEPARATOR,
@@ -348,7 +348,7 @@ async def _list(turn: _Turn, several: list[Report | Unread]) -> Response:
             user=turn.session.user,
             action="list",
             purpose=turn.filled.purpose,
-            reference=one.id,
+            reference=one.id[:LONGEST_LINE],
             shown=revealed,
         )
         rows.append((one, Shown(one.text, assessment, turn.desk.profile, revealed=revealed)))

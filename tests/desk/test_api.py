@@ -26,7 +26,7 @@ def test_the_api_keeps_to_its_description(plain_desk: Running, tmp_path: Path) -
         encoding="utf-8",
     )
     command = [Path(sys.executable).with_name("schemathesis"), "run"]
-    options = "--mode all --max-examples 10 --max-time 45 --generation-deterministic --no-color"
+    options = "--mode all --max-examples 5 --max-time 20 --generation-deterministic --no-color"
     done = subprocess.run(
         [*command, f"{plain_desk.url}/api/openapi.json", *options.split()],
         cwd=tmp_path,
