@@ -12,7 +12,7 @@ from stalkflag.decision import decide
 from stalkflag.errors import ModelError
 from stalkflag.features import WordFeatures
 from stalkflag.law import load_profile
-from stalkflag.model import BUNDLED, Model, load_model
+from stalkflag.model import BUNDLED, Model, Scores, load_model
 from stalkflag.reading import Reader, Reading
 
 
@@ -30,10 +30,10 @@ class Assessor:
     def __init__(self, model: Model, *, profile: str = "england-wales") -> None:
         self.model = model
         self.profile = load_profile(profile)
-        self._reader = Reader(model.rules)
+        self.reader = Reader(model.rules)
         self._words = WordFeatures(
-            self._reader.nlp.vocab.strings,
-            known=self._reader.engine.words,
+            self.reader.nlp.vocab.strings,
+            known=self.reader.engine.words,
             characters=model.info["settings"]["characters"],
         )
         self._about = ModelInfo(
@@ -46,11 +46,11 @@ class Assessor:
     @property
     def nlp(self) -> Language:
         """The spaCy ``Language``; ``doc.spans["evidence"]`` holds the words that count."""
-        return self._reader.nlp
+        return self.reader.nlp
 
     def read(self, text: str) -> Reading:
         """What the rules alone read in one narrative, before the model is asked."""
-        return next(self._reader.read([text]))
+        return next(self.reader.read([text]))
 
     def assess(self, text: str, *, id: str | None = None) -> Assessment:
         """Assess one narrative; offsets in the result are into ``text`` exactly as given."""
@@ -61,13 +61,20 @@ class Assessor:
     ) -> Iterator[Assessment]:
         """Assess narratives one by one, in order, in constant memory."""
         names = iter(ids) if ids is not None else None
-        for reading in self._reader.read(texts):
-            yield self._decide(reading, None if names is None else next(names))
+        for reading in self.reader.read(texts):
+            yield self.decide(reading, None if names is None else next(names))
 
-    def _decide(self, reading: Reading, id: str | None) -> Assessment:
+    def score(self, reading: Reading) -> Scores:
+        """What the model says of one reading, while its words can still be looked up."""
+        return self.model.score(reading, self._words)
+
+    def decide(
+        self, reading: Reading, id: str | None = None, scores: Scores | None = None
+    ) -> Assessment:
+        """The assessment of one reading, by the model's scores if none are given."""
         return decide(
             reading,
-            self.model.score(reading, self._words),
+            self.score(reading) if scores is None else scores,
             thresholds=self.model.thresholds,
             profile=self.profile,
             model=self._about,

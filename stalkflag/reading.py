@@ -86,12 +86,12 @@ class Reader:
         """
         source = iter(texts)
         for first in source:
-            with self._forgetting():
+            with self.forgetting():
                 for text in chain((first,), islice(source, ZONE - 1)):
                     yield self.read_doc(self.make_doc(text))
 
     @contextmanager
-    def _forgetting(self) -> Iterator[None]:
+    def forgetting(self) -> Iterator[None]:
         """Forget new words at the end; inside another reading, leave that to the outer one."""
         if self.nlp.vocab.in_memory_zone:
             yield

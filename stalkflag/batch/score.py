@@ -6,7 +6,7 @@ import csv
 import json
 import multiprocessing
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, ExitStack
@@ -17,8 +17,17 @@ from typing import IO, Any, Protocol
 
 from stalkflag.assessment import INDICATORS, LABELS, Assessment
 from stalkflag.assessor import Assessor, load
+from stalkflag.batch.gathering import LinkedRows
+from stalkflag.batch.linking import (
+    LINKED_COLUMNS,
+    Link,
+    LinkTally,
+    flat_links,
+    flatten_link,
+    judge_sets,
+)
 from stalkflag.batch.reading import Rejected, Row, Source, find_inputs, open_source
-from stalkflag.batch.recorded import recorded_label
+from stalkflag.batch.recorded import Offences, load_offences
 from stalkflag.errors import InputError, StalkflagError
 
 CHUNK = 64
@@ -48,6 +57,7 @@ class Tally:
     referred: int = 0
     disagree: int = 0
     suggestions: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LABELS, 0))
+    linked: LinkTally | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +77,20 @@ def score_files(
     text_column: str | None = None,
     id_column: str | None = None,
     recorded_as: str | None = None,
+    offences: Path | None = None,
+    keep: tuple[str, ...] | None = None,
+    link: Link | None = None,
+    links: Path | None = None,
     rejects: Path | None = None,
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    linking: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tally:
     """Assess every row of the inputs and write them, in order, to one file.
 
-    The output and rejects files appear only when complete. Flat output (CSV, TSV) keeps the
-    input's columns; one whose name stalkflag uses is kept as ``input_<name>``.
+    The output, links and rejects files appear only when complete. Flat output (CSV, TSV) keeps
+    the input's columns; one whose name stalkflag uses is kept as ``input_<name>``. JSON lines keep
+    them under ``input``, all but the narrative. ``keep`` names those to keep instead.
 
     Raises
     ------
@@ -88,24 +104,44 @@ def score_files(
     if output.resolve() in {path.resolve() for path in paths}:
         raise InputError(f"{output} is one of the inputs: choose another name for the output.")
     sources = [open_source(p, text_column=text_column, id_column=id_column) for p in paths]
-    if recorded_as:
-        for source in sources:
-            if recorded_as not in source.columns:
-                raise InputError(
-                    f"{source.path} has no column {recorded_as!r}: "
-                    f"name one of {', '.join(source.columns)} with --recorded-as."
-                )
+    _check_columns(sources, (recorded_as,) if recorded_as else (), "--recorded-as")
+    _check_columns(sources, keep or (), "--keep")
+    if link:
+        _check_columns(sources, link.columns, "--link-on")
+        _check_columns(sources, (link.date_column,) if link.date_column else (), "--date-column")
+    if links and not link:
+        raise InputError("--links needs the columns that link reports: name them with --link-on.")
+    if links and links.suffix.lower() not in OUTPUT_SUFFIXES:
+        raise InputError(f"{links}: the links file must end in {', '.join(OUTPUT_SUFFIXES)}.")
     about = sum(source.lines for source in sources)
+    mapping = load_offences(offences)
     tally = Tally()
     with ExitStack() as stack:
-        writer = stack.enter_context(_writer(output, sources, recorded_as))
+        added = (*(LINKED_COLUMNS if link else ()), *(_RECORDED if recorded_as else ()))
+        writer = stack.enter_context(_writer(output, sources, added, keep))
         reject = stack.enter_context(_Rejects(rejects))
+        linked = None
+        if link:
+            linked = stack.enter_context(LinkedRows(link, output.absolute().parent))
+            tally.linked = linked.tally
+            linked.link(
+                chain.from_iterable(source.rows() for source in sources),
+                lambda sets: judge_sets(sets, model=model, workers=workers),
+                linking,
+            )
+            if links:
+                link_file = _LinkWriter(links, link.columns)
+                stack.enter_context(link_file)
+                for record in linked.records():
+                    link_file.write(record)
         for result in _assess_rows(sources, model=model, workers=workers):
             if isinstance(result, Rejected):
                 tally.rejected += 1
                 reject.write(result)
             else:
-                _count(tally, result, recorded_as)
+                if linked:
+                    _add(result, linked.columns(tally.rows, result.assessment))
+                _count(tally, result, recorded_as, mapping)
                 writer.write(result)
             tally.rows += 1
             progress(tally.rows, about)
@@ -117,17 +153,30 @@ def score_files(
     return tally
 
 
-def _count(tally: Tally, scored: Scored, recorded_as: str | None) -> None:
+def _check_columns(sources: list[Source], columns: Iterable[str], option: str) -> None:
+    for source in sources:
+        for column in columns:
+            if column not in source.columns:
+                raise InputError(
+                    f"{source.path} has no column {column!r}: "
+                    f"name one of {', '.join(source.columns)} with {option}."
+                )
+
+
+def _add(scored: Scored, columns: dict[str, Any]) -> None:
+    scored.flat.update(columns)
+    scored.assessment.update(columns)
+
+
+def _count(tally: Tally, scored: Scored, recorded_as: str | None, offences: Offences) -> None:
     suggestion = scored.flat["suggestion"]
     tally.suggestions[suggestion] += 1
     tally.referred += bool(scored.flat["refer"])
     if recorded_as:
         was = scored.row.values.get(recorded_as)
-        scored.flat["recorded_as"] = was
-        scored.flat["disagrees"] = recorded_label(str(was or "")) != suggestion
-        scored.assessment["recorded_as"] = was
-        scored.assessment["disagrees"] = scored.flat["disagrees"]
-        tally.disagree += bool(scored.flat["disagrees"])
+        disagrees = offences.label(str(was or "")) != suggestion
+        _add(scored, {"recorded_as": was, "disagrees": disagrees})
+        tally.disagree += disagrees
 
 
 def flatten(assessment: Assessment) -> dict[str, Any]:
@@ -234,17 +283,30 @@ class _Aside(AbstractContextManager["_Aside"]):
             self.partial.unlink(missing_ok=True)
 
 
-def _writer(output: Path, sources: list[Source], recorded_as: str | None) -> Any:
+_RECORDED = ("recorded_as", "disagrees")
+
+
+def _writer(
+    output: Path, sources: list[Source], added: tuple[str, ...], keep: tuple[str, ...] | None
+) -> Any:
     if output.suffix.lower() in (".csv", ".tsv"):
-        return _FlatWriter(output, sources, recorded_as)
-    return _JsonWriter(output, sources)
+        return _FlatWriter(output, sources, added, keep)
+    return _JsonWriter(output, sources, keep)
 
 
 class _FlatWriter(_Aside):
-    def __init__(self, path: Path, sources: list[Source], recorded_as: str | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        sources: list[Source],
+        added: tuple[str, ...],
+        keep: tuple[str, ...] | None,
+    ) -> None:
         super().__init__(path)
-        self.added = [*ADDED_COLUMNS, *(("recorded_as", "disagrees") if recorded_as else ())]
+        self.added = [*ADDED_COLUMNS, *added]
         columns = dict.fromkeys(chain.from_iterable(source.columns for source in sources))
+        if keep is not None:
+            columns = dict.fromkeys(keep)
         self.names = {c: f"input_{c}" if c in self.added else c for c in columns}
 
     def __enter__(self) -> _FlatWriter:
@@ -261,15 +323,46 @@ class _FlatWriter(_Aside):
 
 
 class _JsonWriter(_Aside):
-    def __init__(self, path: Path, sources: list[Source]) -> None:
+    def __init__(self, path: Path, sources: list[Source], keep: tuple[str, ...] | None) -> None:
         super().__init__(path)
         self.many = len(sources) > 1
+        self.keep = keep
+        self.narratives = {source.text_column for source in sources}
 
     def write(self, scored: Scored) -> None:
         extra: dict[str, Any] = {"row": scored.row.number}
         if self.many:
             extra["file"] = scored.row.source
+        values = scored.row.values
+        if self.keep is None:
+            extra["input"] = {c: v for c, v in values.items() if c not in self.narratives}
+        elif self.keep:
+            extra["input"] = {c: values.get(c) for c in self.keep}
         self.stream.write(json.dumps({**scored.assessment, **extra}, ensure_ascii=False) + "\n")
+
+
+class _LinkWriter(_Aside):
+    """Linked sets, whole as JSON lines or, without words of the narratives, as flat rows."""
+
+    def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
+        super().__init__(path)
+        self.flat = path.suffix.lower() in (".csv", ".tsv")
+        self.columns = flat_links(columns)
+
+    def __enter__(self) -> _LinkWriter:
+        super().__enter__()
+        if self.flat:
+            delimiter = "\t" if self.path.suffix.lower() == ".tsv" else ","
+            self.csv = csv.writer(self.stream, delimiter=delimiter)
+            self.csv.writerow(self.columns)
+        return self
+
+    def write(self, record: dict[str, Any]) -> None:
+        if not self.flat:
+            self.stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+            return
+        row = flatten_link(record)
+        self.csv.writerow([_safe_cell(_flat_cell(row.get(name, ""))) for name in self.columns])
 
 
 class _Rejects(AbstractContextManager["_Rejects"]):

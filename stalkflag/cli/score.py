@@ -33,6 +33,39 @@ def score_cli(
         str | None,
         typer.Option(help="The column with the recorded offence.", show_default=False),
     ] = None,
+    offences: Annotated[
+        Path | None,
+        typer.Option(
+            help="A TOML file of your own recorded offences, added to the shipped mapping.",
+            show_default=False,
+        ),
+    ] = None,
+    link_on: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns, with commas between, that name victim and suspect: their reports are "
+            "assessed together too.",
+            show_default=False,
+        ),
+    ] = None,
+    date_column: Annotated[
+        str | None,
+        typer.Option(help="The column that says when it happened.", show_default=False),
+    ] = None,
+    link_limit: Annotated[
+        int, typer.Option(min=2, help="Larger sets are not judged: the key may mean 'not known'.")
+    ] = 200,
+    links: Annotated[
+        Path | None,
+        typer.Option(help="Where to write the linked sets: .jsonl or .csv.", show_default=False),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            help="Input columns to carry into the output, with commas between, or 'none'.",
+            show_default="all; in JSON lines all but the narrative",
+        ),
+    ] = None,
     rejects: Annotated[
         Path | None,
         typer.Option(help="Where to list rows that cannot be read.", show_default=False),
@@ -54,8 +87,10 @@ def score_cli(
         TimeRemainingColumn,
     )
 
+    from stalkflag.batch.linking import Link
     from stalkflag.batch.score import score_files
 
+    link = Link(_columns(link_on), date_column, link_limit) if link_on else None
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
@@ -73,6 +108,11 @@ def score_cli(
             rate = f"{speed:,.0f} a second" if speed else ""
             progress.update(task, completed=done, total=max(done, total), rate=rate)
 
+        def follow(done: int, total: int) -> None:
+            progress.update(task, description="Linking", completed=done, total=total)
+            if done == total:
+                progress.reset(task, description="Assessing", total=None)
+
         tally = score_files(
             inputs,
             output,
@@ -80,9 +120,14 @@ def score_cli(
             text_column=text_column,
             id_column=id_column,
             recorded_as=recorded_as,
+            offences=offences,
+            keep=None if keep is None else _columns("" if keep == "none" else keep),
+            link=link,
+            links=links,
             rejects=rejects,
             workers=workers or len(os.sched_getaffinity(0)),
             progress=advance,
+            linking=follow,
         )
         progress.update(task, total=tally.rows, completed=tally.rows)
     console.print(
@@ -94,9 +139,27 @@ def score_cli(
     console.print(
         f"Suggested: {suggested}; {tally.referred} referred to a person.", highlight=False
     )
+    if tally.linked:
+        counts = tally.linked
+        console.print(
+            f"Linked: {counts.sets} sets of {counts.reports} reports; {counts.raised} reports are "
+            "not stalking alone and stalking together.",
+            highlight=False,
+        )
+        for number, what in (
+            (counts.without_key, "rows have no key to link on"),
+            (counts.without_date, "rows have no date that can be read"),
+            (counts.too_large, "sets are too large to be one victim and suspect: not judged"),
+        ):
+            if number:
+                console.print(f"  {number} {what}.", highlight=False)
     if recorded_as:
         console.print(
             f"{tally.disagree} rows were recorded as something else than is suggested.",
             highlight=False,
         )
     raise typer.Exit(1 if tally.rejected else 0)
+
+
+def _columns(names: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
