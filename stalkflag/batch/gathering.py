@@ -106,9 +106,12 @@ class LinkedRows(AbstractContextManager["LinkedRows"]):
         )
         self._advance()
 
-    def columns(self, position: int, assessment: Mapping[str, Any]) -> dict[str, Any]:
-        """What linking adds to the row at a place in the input; ask in the order of the rows."""
-        found = alone_columns(assessment)
+    def columns(self, position: int, flat: Mapping[str, Any]) -> dict[str, Any]:
+        """What linking adds to the row at a place in the input; ask in the order of the rows.
+
+        ``flat`` are the row's own columns of flat output.
+        """
+        found = alone_columns(flat)
         while self._next and self._next[0] < position:
             self._advance()
         if self._next and self._next[0] == position:
@@ -182,7 +185,7 @@ class LinkedRows(AbstractContextManager["LinkedRows"]):
         for report, member in zip(plain["reports"], members, strict=True):
             report |= {"row": member["row"], "file": member["file"]}
         first = min(members, key=lambda member: member["position"])
-        columns = member_columns({"id": set_name(first["key"]), **plain})
+        columns = member_columns(plain, set_name(first["key"]))
         self._index.executemany(
             "INSERT INTO linked VALUES (?, ?)",
             [

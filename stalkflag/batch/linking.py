@@ -1,7 +1,7 @@
 """Linking rows of one victim and one suspect: by which keys, what it adds to a row, and the judging.
 
-A distributed engine can group rows by :func:`link_key` and call, for each group,
-``linked_columns(assess_linked(assessor, reports), set_name(key))``: the same results as here.
+A distributed engine can group rows by :func:`link_key` and call :func:`link_group` for each group:
+the results are the same as here.
 """
 
 from __future__ import annotations
@@ -13,26 +13,28 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
 
-from stalkflag.assessment import INDICATORS, LABELS
+from stalkflag.assessment import Assessment
 from stalkflag.assessor import Assessor, load
+from stalkflag.batch.dates import read_when
+from stalkflag.batch.reading import Row
 from stalkflag.errors import StalkflagError
-from stalkflag.linked import MOST_REPORTS, LinkedAssessment, Report, assess_linked
+from stalkflag.linked import MOST_REPORTS, Report, assess_linked
 
-LINKED_COLUMNS: tuple[str, ...] = (
-    "linked_set",
-    "linked_reports",
-    "linked_suggestion",
-    "linked_refer",
-    "linked_p_stalking",
-    "linked_occasions",
-    "linked_span_days",
-    "linked_raised",
-)
-"""Columns that linking adds to the scored output."""
+LINKED: dict[str, type] = {
+    "linked_set": str,
+    "linked_reports": int,
+    "linked_suggestion": str,
+    "linked_refer": bool,
+    "linked_p_stalking": float,
+    "linked_occasions": int,
+    "linked_span_days": int,
+    "linked_raised": bool,
+}
+"""Columns that linking adds to the scored output, with their types."""
 
 UNKNOWN: frozenset[str] = frozenset(
     "unknown|not known|not stated|not recorded|not given|not applicable|unidentified|anonymous|none"
@@ -70,6 +72,21 @@ class LinkTally:
     without_date: int = 0
     too_large: int = 0
 
+    def lines(self) -> list[str]:
+        """The tally in words."""
+        lines = [
+            f"Linked: {self.sets:,} sets of {self.reports:,} reports; {self.raised:,} reports are "
+            "not stalking alone and stalking together."
+        ]
+        for number, what in (
+            (self.without_key, "rows have no key to link on"),
+            (self.without_date, "rows have no date that can be read"),
+            (self.too_large, "sets are too large to be one victim and suspect: not judged"),
+        ):
+            if number:
+                lines.append(f"{number:,} {what}.")
+        return lines
+
 
 def link_key(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...] | None:
     """The values that link a row, or ``None`` if one of them is missing or not known.
@@ -96,82 +113,66 @@ def set_name(key: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(list(key)).encode()).hexdigest()[:12]
 
 
-def linked_columns(linked: LinkedAssessment, name: str) -> list[dict[str, Any]]:
-    """What linking adds to each report of a set, in the set's order."""
-    return member_columns({"id": name, **linked.to_dict()})
-
-
-def alone_columns(assessment: Mapping[str, Any]) -> dict[str, Any]:
-    """What linking adds to a report (as plain data) that is linked with no other: its own."""
+def alone_columns(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """What linking adds to a report that is linked with no other, from its flat columns: its own."""
     return {
         "linked_set": None,
         "linked_reports": 1,
-        "linked_suggestion": assessment["suggestion"],
-        "linked_refer": assessment["refer"],
-        "linked_p_stalking": assessment["probabilities"]["stalking"],
-        "linked_occasions": assessment["course_of_conduct"]["occasions"],
-        "linked_span_days": assessment["course_of_conduct"]["span_days"],
+        "linked_suggestion": flat["suggestion"],
+        "linked_refer": flat["refer"],
+        "linked_p_stalking": flat["p_stalking"],
+        "linked_occasions": flat["occasions"],
+        "linked_span_days": None,
         "linked_raised": False,
     }
 
 
-def member_columns(plain: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What linking adds to each report of a set given as plain data with its ``id``."""
-    if "suggestion" not in plain:
-        return [
-            {"linked_set": plain["id"], "linked_reports": len(plain["reports"])}
-            for _ in plain["reports"]
-        ]
+def member_columns(plain: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """What a set, given as plain data, adds to each of its reports, in the set's order.
+
+    A set that is too large to be judged adds only how large it is.
+    """
+    known = {"linked_set": name, "linked_reports": len(plain["reports"])}
+    if plain.get("suggestion") is None:
+        return [known for _ in plain["reports"]]
     together = {
-        **alone_columns(plain),
-        "linked_set": plain["id"],
-        "linked_reports": len(plain["reports"]),
+        **known,
+        "linked_suggestion": plain["suggestion"],
+        "linked_refer": plain["refer"],
+        "linked_p_stalking": plain["probabilities"]["stalking"],
+        "linked_occasions": plain["course_of_conduct"]["occasions"],
+        "linked_span_days": plain["course_of_conduct"]["span_days"],
     }
     return [{**together, "linked_raised": one["raised"]} for one in plain["reports"]]
 
 
-def flat_links(columns: Sequence[str]) -> list[str]:
-    """The columns of a flat links file."""
-    return [
-        *("linked_set", *columns, "reports", "report_ids", "raised_ids", "first_date", "last_date"),
-        *("span_days", "occasions", "alone_stalking", "suggestion", "refer"),
-        *(f"p_{label}" for label in LABELS),
-        *INDICATORS,
-        *("relationship", "acts", "escalation", "reasons", "note"),
-    ]
+def link_group(
+    assessor: Assessor, rows: Sequence[Row], link: Link
+) -> list[tuple[Assessment, dict[str, Any]]]:
+    """The rows of one key (or of none), each assessed alone and with what linking adds to it.
 
+    For engines that group rows themselves: Spark gives the rows of ``groupBy`` on the values of
+    :func:`link_key` to ``applyInArrow``, which calls this.
+    """
+    from stalkflag.batch.score import flatten
 
-def flatten_link(record: Mapping[str, Any]) -> dict[str, Any]:
-    """One set as a row of a flat links file, without any words of the narratives."""
-    reports = record["reports"]
-    flat = {
-        "linked_set": record["id"],
-        **record["linked_on"],
-        "reports": record["size"],
-        "report_ids": "; ".join(str(report["id"]) for report in reports),
-        "note": record["note"],
-    }
-    if "suggestion" not in record:
-        return flat
-    conduct = record["course_of_conduct"]
-    acts = dict.fromkeys(act["act"] for act in record["acts"])
-    return {
-        **flat,
-        "raised_ids": "; ".join(str(report["id"]) for report in reports if report["raised"]),
-        "first_date": record["first_date"],
-        "last_date": record["last_date"],
-        "span_days": conduct["span_days"],
-        "occasions": conduct["occasions"],
-        "alone_stalking": sum(report["suggestion"] == "stalking" for report in reports),
-        "suggestion": record["suggestion"],
-        "refer": record["refer"],
-        **{f"p_{label}": record["probabilities"][label] for label in LABELS},
-        **{name: record["indicators"][name]["present"] for name in INDICATORS},
-        "relationship": record["relationship"]["value"],
-        "acts": "; ".join(acts),
-        "escalation": " ".join(change["says"] for change in record["escalation"]),
-        "reasons": " ".join((*record["reasons"], *record["refer_reasons"])),
-    }
+    key = link_key(rows[0].values, link.columns)
+    when = [read_when(row.values.get(link.date_column or "")) for row in rows]
+    if key is None or len(rows) == 1 or len(rows) > link.most:
+        name = None if key is None or len(rows) == 1 else set_name(key)
+        alone = assessor.assess_many((row.text for row in rows), ids=(row.id for row in rows))
+        size = {"linked_set": name, "linked_reports": len(rows)} if name else {}
+        return [(one, {**alone_columns(flatten(one)), **size}) for one in alone]
+    # The places of the rows are their names while they are sorted by date.
+    reports = [Report(r.text, str(n), w) for n, (r, w) in enumerate(zip(rows, when, strict=True))]
+    linked = assess_linked(assessor, reports, most=link.most)
+    added = member_columns(linked.to_dict(), set_name(key))
+    found: list[Any] = [None] * len(rows)
+    for report, one, columns in zip(linked.reports, linked.alone, added, strict=True):
+        place = int(report.id or 0)
+        own = replace(one, id=rows[place].id)
+        found[place] = (own, {**alone_columns(flatten(own)), **columns})
+    return found
 
 
 def judge_sets(sets: Sets, *, model: str, workers: int) -> Iterator[dict[str, Any]]:

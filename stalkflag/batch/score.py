@@ -18,16 +18,11 @@ from typing import IO, Any, Protocol
 from stalkflag.assessment import INDICATORS, LABELS, Assessment
 from stalkflag.assessor import Assessor, load
 from stalkflag.batch.gathering import LinkedRows
-from stalkflag.batch.linking import (
-    LINKED_COLUMNS,
-    Link,
-    LinkTally,
-    flat_links,
-    flatten_link,
-    judge_sets,
-)
+from stalkflag.batch.linking import LINKED, Link, LinkTally, judge_sets
+from stalkflag.batch.links import check_links, write_links
 from stalkflag.batch.reading import Rejected, Row, Source, find_inputs, open_source
 from stalkflag.batch.recorded import Offences, load_offences
+from stalkflag.batch.writing import written_aside
 from stalkflag.errors import InputError, StalkflagError
 
 CHUNK = 64
@@ -78,7 +73,6 @@ def score_files(
     id_column: str | None = None,
     recorded_as: str | None = None,
     offences: Path | None = None,
-    keep: tuple[str, ...] | None = None,
     link: Link | None = None,
     links: Path | None = None,
     rejects: Path | None = None,
@@ -90,7 +84,7 @@ def score_files(
 
     The output, links and rejects files appear only when complete. Flat output (CSV, TSV) keeps
     the input's columns; one whose name stalkflag uses is kept as ``input_<name>``. JSON lines keep
-    them under ``input``, all but the narrative. ``keep`` names those to keep instead.
+    them, all but the narrative, under ``input``.
 
     Raises
     ------
@@ -104,21 +98,20 @@ def score_files(
     if output.resolve() in {path.resolve() for path in paths}:
         raise InputError(f"{output} is one of the inputs: choose another name for the output.")
     sources = [open_source(p, text_column=text_column, id_column=id_column) for p in paths]
-    _check_columns(sources, (recorded_as,) if recorded_as else (), "--recorded-as")
-    _check_columns(sources, keep or (), "--keep")
+    _check_columns(sources, [recorded_as], "--recorded-as")
     if link:
         _check_columns(sources, link.columns, "--link-on")
-        _check_columns(sources, (link.date_column,) if link.date_column else (), "--date-column")
-    if links and not link:
-        raise InputError("--links needs the columns that link reports: name them with --link-on.")
-    if links and links.suffix.lower() not in OUTPUT_SUFFIXES:
-        raise InputError(f"{links}: the links file must end in {', '.join(OUTPUT_SUFFIXES)}.")
+        _check_columns(sources, [link.date_column], "--date-column")
+    if links:
+        check_links(links)
+        if not link:
+            raise InputError("--links needs columns to link reports by: name them with --link-on.")
     about = sum(source.lines for source in sources)
     mapping = load_offences(offences)
     tally = Tally()
     with ExitStack() as stack:
-        added = (*(LINKED_COLUMNS if link else ()), *(_RECORDED if recorded_as else ()))
-        writer = stack.enter_context(_writer(output, sources, added, keep))
+        added = (*(LINKED if link else ()), *(_RECORDED if recorded_as else ()))
+        writer = stack.enter_context(_writer(output, sources, added))
         reject = stack.enter_context(_Rejects(rejects))
         linked = None
         if link:
@@ -130,17 +123,15 @@ def score_files(
                 linking,
             )
             if links:
-                link_file = _LinkWriter(links, link.columns)
-                stack.enter_context(link_file)
-                for record in linked.records():
-                    link_file.write(record)
+                aside = stack.enter_context(written_aside(links))
+                write_links(aside, links, link.columns, linked.records())
         for result in _assess_rows(sources, model=model, workers=workers):
             if isinstance(result, Rejected):
                 tally.rejected += 1
                 reject.write(result)
             else:
                 if linked:
-                    _add(result, linked.columns(tally.rows, result.assessment))
+                    _add(result, linked.columns(tally.rows, result.flat))
                 _count(tally, result, recorded_as, mapping)
                 writer.write(result)
             tally.rows += 1
@@ -153,10 +144,10 @@ def score_files(
     return tally
 
 
-def _check_columns(sources: list[Source], columns: Iterable[str], option: str) -> None:
+def _check_columns(sources: list[Source], columns: Iterable[str | None], option: str) -> None:
     for source in sources:
         for column in columns:
-            if column not in source.columns:
+            if column and column not in source.columns:
                 raise InputError(
                     f"{source.path} has no column {column!r}: "
                     f"name one of {', '.join(source.columns)} with {option}."
@@ -286,27 +277,17 @@ class _Aside(AbstractContextManager["_Aside"]):
 _RECORDED = ("recorded_as", "disagrees")
 
 
-def _writer(
-    output: Path, sources: list[Source], added: tuple[str, ...], keep: tuple[str, ...] | None
-) -> Any:
+def _writer(output: Path, sources: list[Source], added: tuple[str, ...]) -> Any:
     if output.suffix.lower() in (".csv", ".tsv"):
-        return _FlatWriter(output, sources, added, keep)
-    return _JsonWriter(output, sources, keep)
+        return _FlatWriter(output, sources, added)
+    return _JsonWriter(output, sources)
 
 
 class _FlatWriter(_Aside):
-    def __init__(
-        self,
-        path: Path,
-        sources: list[Source],
-        added: tuple[str, ...],
-        keep: tuple[str, ...] | None,
-    ) -> None:
+    def __init__(self, path: Path, sources: list[Source], added: tuple[str, ...]) -> None:
         super().__init__(path)
         self.added = [*ADDED_COLUMNS, *added]
         columns = dict.fromkeys(chain.from_iterable(source.columns for source in sources))
-        if keep is not None:
-            columns = dict.fromkeys(keep)
         self.names = {c: f"input_{c}" if c in self.added else c for c in columns}
 
     def __enter__(self) -> _FlatWriter:
@@ -323,46 +304,18 @@ class _FlatWriter(_Aside):
 
 
 class _JsonWriter(_Aside):
-    def __init__(self, path: Path, sources: list[Source], keep: tuple[str, ...] | None) -> None:
+    def __init__(self, path: Path, sources: list[Source]) -> None:
         super().__init__(path)
         self.many = len(sources) > 1
-        self.keep = keep
         self.narratives = {source.text_column for source in sources}
 
     def write(self, scored: Scored) -> None:
         extra: dict[str, Any] = {"row": scored.row.number}
         if self.many:
             extra["file"] = scored.row.source
-        values = scored.row.values
-        if self.keep is None:
-            extra["input"] = {c: v for c, v in values.items() if c not in self.narratives}
-        elif self.keep:
-            extra["input"] = {c: values.get(c) for c in self.keep}
+        own = scored.row.values.items()
+        extra["input"] = {name: value for name, value in own if name not in self.narratives}
         self.stream.write(json.dumps({**scored.assessment, **extra}, ensure_ascii=False) + "\n")
-
-
-class _LinkWriter(_Aside):
-    """Linked sets, whole as JSON lines or, without words of the narratives, as flat rows."""
-
-    def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
-        super().__init__(path)
-        self.flat = path.suffix.lower() in (".csv", ".tsv")
-        self.columns = flat_links(columns)
-
-    def __enter__(self) -> _LinkWriter:
-        super().__enter__()
-        if self.flat:
-            delimiter = "\t" if self.path.suffix.lower() == ".tsv" else ","
-            self.csv = csv.writer(self.stream, delimiter=delimiter)
-            self.csv.writerow(self.columns)
-        return self
-
-    def write(self, record: dict[str, Any]) -> None:
-        if not self.flat:
-            self.stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-            return
-        row = flatten_link(record)
-        self.csv.writerow([_safe_cell(_flat_cell(row.get(name, ""))) for name in self.columns])
 
 
 class _Rejects(AbstractContextManager["_Rejects"]):

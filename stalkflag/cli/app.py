@@ -8,9 +8,11 @@ import sys
 import typer
 
 from stalkflag import __version__
+from stalkflag.cli.audit import audit_app
 from stalkflag.cli.check import check_cli
 from stalkflag.cli.data import data_app
 from stalkflag.cli.evaluate import evaluate_cli
+from stalkflag.cli.report import report_cli
 from stalkflag.cli.rules import rules_app
 from stalkflag.cli.score import score_cli
 from stalkflag.cli.train import train_cli
@@ -27,8 +29,10 @@ app = typer.Typer(
 )
 app.command("check")(check_cli)
 app.command("score")(score_cli)
+app.command("report")(report_cli)
 app.command("train")(train_cli)
 app.command("evaluate")(evaluate_cli)
+app.add_typer(audit_app, name="audit")
 app.add_typer(rules_app, name="rules")
 app.add_typer(data_app, name="data")
 

@@ -50,7 +50,7 @@ def score_cli(
     ] = None,
     date_column: Annotated[
         str | None,
-        typer.Option(help="The column that says when it happened.", show_default=False),
+        typer.Option(help="With --link-on: the column that says when.", show_default=False),
     ] = None,
     link_limit: Annotated[
         int, typer.Option(min=2, help="Larger sets are not judged: the key may mean 'not known'.")
@@ -58,13 +58,6 @@ def score_cli(
     links: Annotated[
         Path | None,
         typer.Option(help="Where to write the linked sets: .jsonl or .csv.", show_default=False),
-    ] = None,
-    keep: Annotated[
-        str | None,
-        typer.Option(
-            help="Input columns to carry into the output, with commas between, or 'none'.",
-            show_default="all; in JSON lines all but the narrative",
-        ),
     ] = None,
     rejects: Annotated[
         Path | None,
@@ -90,7 +83,10 @@ def score_cli(
     from stalkflag.batch.linking import Link
     from stalkflag.batch.score import score_files
 
-    link = Link(_columns(link_on), date_column, link_limit) if link_on else None
+    link = None
+    if link_on:
+        names = tuple(dict.fromkeys(name.strip() for name in link_on.split(",")))
+        link = Link(names, date_column, link_limit)
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
@@ -121,7 +117,6 @@ def score_cli(
             id_column=id_column,
             recorded_as=recorded_as,
             offences=offences,
-            keep=None if keep is None else _columns("" if keep == "none" else keep),
             link=link,
             links=links,
             rejects=rejects,
@@ -139,27 +134,11 @@ def score_cli(
     console.print(
         f"Suggested: {suggested}; {tally.referred} referred to a person.", highlight=False
     )
-    if tally.linked:
-        counts = tally.linked
-        console.print(
-            f"Linked: {counts.sets} sets of {counts.reports} reports; {counts.raised} reports are "
-            "not stalking alone and stalking together.",
-            highlight=False,
-        )
-        for number, what in (
-            (counts.without_key, "rows have no key to link on"),
-            (counts.without_date, "rows have no date that can be read"),
-            (counts.too_large, "sets are too large to be one victim and suspect: not judged"),
-        ):
-            if number:
-                console.print(f"  {number} {what}.", highlight=False)
+    for line in tally.linked.lines() if tally.linked else ():
+        console.print(line, highlight=False, soft_wrap=True)
     if recorded_as:
         console.print(
             f"{tally.disagree} rows were recorded as something else than is suggested.",
             highlight=False,
         )
     raise typer.Exit(1 if tally.rejected else 0)
-
-
-def _columns(names: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))

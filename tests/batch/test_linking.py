@@ -13,20 +13,17 @@ import pytest
 from conftest import Run
 
 from stalkflag import Assessor
-from stalkflag.batch.dates import read_when
 from stalkflag.batch.gathering import LinkedRows
 from stalkflag.batch.linking import (
-    LINKED_COLUMNS,
+    LINKED,
     Link,
-    alone_columns,
+    link_group,
     link_key,
-    linked_columns,
     set_name,
 )
 from stalkflag.batch.reading import Rejected, Row
 from stalkflag.batch.score import score_files
 from stalkflag.errors import InputError
-from stalkflag.linked import Report, assess_linked
 
 KEYS = ("victim_id", "suspect_id")
 TEXTS = [
@@ -81,22 +78,16 @@ def scored(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_rows_have_what_their_group_has_assessed_by_itself(
     scored: Path, assessor: Assessor
 ) -> None:
-    groups: dict[tuple[str, ...], list[Report]] = defaultdict(list)
-    expected: dict[str, dict[str, Any]] = {}
-    for row in rows():
-        key = link_key(row, KEYS)
-        if key is None:
-            one = assessor.assess(row["narrative"], id=row["id"])
-            expected[row["id"]] = alone_columns(one.to_dict())
-        else:
-            groups[key].append(Report(row["narrative"], row["id"], read_when(row["when"])))
-    for key, reports in groups.items():
-        linked = assess_linked(assessor, reports)
-        columns = linked_columns(linked, set_name(key))
-        for report, added in zip(linked.reports, columns, strict=True):
-            expected[str(report.id)] = added
+    groups: dict[tuple[str, ...] | None, list[Row]] = defaultdict(list)
+    for n, row in enumerate(rows(), start=1):
+        groups[link_key(row, KEYS)].append(Row("in", n, row, row["narrative"], row["id"]))
+    expected = {
+        str(one.id): added
+        for group in groups.values()
+        for one, added in link_group(assessor, group, Link(KEYS, "when"))
+    }
     got = read(scored / "out.jsonl")
-    assert {id: {c: row[c] for c in LINKED_COLUMNS} for id, row in got.items()} == expected
+    assert {id: {c: row[c] for c in LINKED} for id, row in got.items()} == expected
     for row in got.values():
         stalking = (row["suggestion"], row["linked_suggestion"])
         assert row["linked_raised"] == (stalking[0] != "stalking" and stalking[1] == "stalking")
@@ -113,8 +104,8 @@ def test_the_order_of_rows_and_the_number_of_workers_change_nothing(
         assert done.returncode == 0, done.stderr
         got = read(out)
         before = read(scored / "out.jsonl")
-        assert {i: [r[c] for c in LINKED_COLUMNS] for i, r in got.items()} == {
-            i: [r[c] for c in LINKED_COLUMNS] for i, r in before.items()
+        assert {i: [r[c] for c in LINKED] for i, r in got.items()} == {
+            i: [r[c] for c in LINKED] for i, r in before.items()
         }
     assert (tmp_path / "1.jsonl").read_bytes() == (tmp_path / "2.jsonl").read_bytes()
     assert (tmp_path / "sets1.jsonl").read_bytes() == (tmp_path / "sets2.jsonl").read_bytes()
@@ -215,7 +206,6 @@ def test_narratives_wait_in_a_file_without_a_name(tmp_path: Path) -> None:
         ({"link": Link(("victim_id",), "never")}, "--date-column"),
         ({"links": Path("sets.jsonl")}, "--link-on"),
         ({"link": Link(("victim_id",)), "links": Path("sets.docx")}, "must end in"),
-        ({"keep": ("nobody",)}, "--keep"),
         ({"recorded_as": "victim_id", "offences": Path("none.toml")}, "cannot be read"),
     ],
 )
@@ -228,18 +218,8 @@ def test_mistakes_are_told_before_anything_is_written(
     assert list(tmp_path.iterdir()) == [source]
 
 
-@pytest.mark.parametrize(
-    ("keep", "names"),
-    [
-        (None, {"id", "when", "victim_id", "suspect_id"}),
-        (("when", "narrative"), {"when", "narrative"}),
-        ((), set()),
-    ],
-)
-def test_json_lines_carry_the_input_columns_asked_for(
-    tmp_path: Path, keep: tuple[str, ...] | None, names: set[str]
-) -> None:
-    source = write(tmp_path / "in.csv", rows()[:3])
-    score_files([source], tmp_path / "out.jsonl", keep=keep)
-    for row in read(tmp_path / "out.jsonl").values():
-        assert set(row.get("input", {})) == names
+def test_json_lines_carry_the_input_columns_but_not_the_narrative(scored: Path) -> None:
+    by_id = {row["id"]: row for row in rows()}
+    for row in read(scored / "out.jsonl").values():
+        expected = {k: v for k, v in by_id[row["id"]].items() if k != "narrative"}
+        assert row["input"] == expected
