@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -79,16 +79,19 @@ def test_allocation_draws_as_many_as_asked_and_no_more_than_there_are(
     assert (drawn >= np.minimum(sizes, 2)).all()
 
 
-def test_every_report_is_drawn_about_as_often_as_its_chance_says(population: Population) -> None:
-    times: Counter[str] = Counter()
-    chance: dict[str, float] = {}
-    for seed in range(12):
+def test_every_report_of_a_stratum_has_the_same_chance(population: Population) -> None:
+    seeds = 12
+    met: dict[str, set[str]] = defaultdict(set)
+    strata = {}
+    for seed in range(seeds):
         for unit in draw_sample(population.path, 300, seed=seed, offences=OFFENCES):
-            times[unit.report.id] += 1
-            chance[unit.report.id] = unit.chance
-    expected = sum(12 * c for c in chance.values())
-    assert abs(sum(times.values()) - expected) < 0.35 * expected
-    assert max(times[id] for id, c in chance.items() if c == 1.0) == 12
+            met[unit.stratum.name].add(unit.report.id)
+            strata[unit.stratum.name] = unit.stratum
+    for name, stratum in strata.items():
+        never = (1 - stratum.drawn / stratum.size) ** seeds
+        expected = stratum.size * (1 - never)
+        spread = (stratum.size * never * (1 - never)) ** 0.5
+        assert abs(len(met[name]) - expected) <= 4 * spread + 1
 
 
 def test_a_blind_form_shows_nothing_that_stalkflag_says(
