@@ -28,7 +28,7 @@ MOST_SWAPPED = 0.01
 FEWEST_KEPT = 0.97
 """Share of suggestions that must stay when the writing is rougher."""
 
-MOST_CHANGED_NARRATIVES = 60
+MOST_CHANGED_NARRATIVES = 20
 """Narratives that training and the gate ask about: each is read some thirty times."""
 
 Progress = Callable[[str], None]
