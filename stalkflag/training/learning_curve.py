@@ -13,6 +13,7 @@ from stalkflag.assessor import Assessor
 from stalkflag.errors import InputError
 from stalkflag.rules.schema import RuleSet
 from stalkflag.training.fit import FEWEST_RECORDS, Settings, fit
+from stalkflag.training.heldout import not_trained_on
 from stalkflag.training.records import Record, draw_cases
 from stalkflag.training.run import measure_on
 
@@ -53,7 +54,9 @@ def learning_curve(
             progress(f"{number:,} narratives, {what}")
 
         model = fit([*beside, *part], rules=rules, settings=settings, progress=step).model
-        measures = measure_on(Assessor(model), test, name="held-out", progress=step).measures
+        measures = measure_on(
+            Assessor(not_trained_on(model)), test, name="held-out", progress=step
+        ).measures
         yield {
             "narratives": len(part),
             "cases": len({record.group for record in part}),

@@ -24,7 +24,7 @@ from stalkflag.rules.compiled import compile_rules
 from stalkflag.rules.schema import load_packs
 from stalkflag.training.behaviour import load_pairs, run_suite
 from stalkflag.training.fit import Settings, fit
-from stalkflag.training.heldout import HeldOut, cross_validate, held_out_scores
+from stalkflag.training.heldout import HeldOut, cross_validate, fold_scores
 from stalkflag.training.invariance import (
     MOST_CHANGED_NARRATIVES,
     measure_robustness,
@@ -148,7 +148,7 @@ def train(plan: Plan, *, progress: Progress = lambda step: None) -> Outcome:
         progress("judging by held-out folds")
         label = fitted.held_out_label
         label = label if new is None else shift(label, old=old, new=new)
-        judged = HeldOut(model, held_out_scores(fitted.held_out_first, label)).assess(learn)
+        judged = HeldOut(model, fold_scores(fitted.held_out_first, label)).assess(learn)
     share = None if new is None else float(new[STALKING])
     model, held_out = _promise(model, learn, judged, settings=settings, share=share)
     found = {"cross_validated" if plan.folds else "held_out": held_out}

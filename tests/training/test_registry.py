@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -17,6 +16,10 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Run, small_suite
+
+from stalkflag.errors import InputError, ModelError
+from stalkflag.training import registry
+from stalkflag.training.gate import gate
 
 STALKED = (
     "My ex sits outside my house every night and I have told him to stop. He followed me on Friday."
@@ -66,10 +69,18 @@ def bench(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     return folder
 
 
-def champion(bench: Path, run: Run) -> str:
-    listed = json.loads(run("models", "list", "--format", "json", cwd=bench).stdout)
-    (number,) = [version["number"] for version in listed if "champion" in version["aliases"]]
-    return str(number)
+@pytest.fixture
+def there(bench: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder with the registry, as the working folder of this process too."""
+    monkeypatch.chdir(bench)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return bench
+
+
+def champion() -> str:
+    found = registry.champion()
+    assert found is not None
+    return found.number
 
 
 def test_the_champion_is_asked_by_its_alias(bench: Path, run: Run) -> None:
@@ -131,44 +142,59 @@ def _answer(request: urllib.request.Request, server: subprocess.Popen[bytes]) ->
 
 
 def test_a_worse_challenger_is_kept_out_by_the_gate_and_let_in_by_force(
-    bench: Path, run: Run
+    there: Path, run: Run
 ) -> None:
-    refused = run("models", "promote", cwd=bench)
+    refused = run("models", "promote", cwd=there)
     assert refused.returncode == 2
     assert "does not pass the gate" in refused.stderr
     assert "macro-F1" in refused.stderr
-    assert champion(bench, run) == "1"
-    assert "reason" in run("models", "promote", "--force", " ", cwd=bench).stderr
+    assert champion() == "1"
+    with pytest.raises(InputError, match="needs a reason"):
+        registry.promote(registry.find_version("2"), None, force=" ")
 
-    forced = run("models", "promote", "--force", "tried on a copy", cwd=bench)
+    forced = run("models", "promote", "--force", "tried on a copy", cwd=there)
     assert forced.returncode == 0, forced.stderr
-    assert champion(bench, run) == "2"
-    shown = run("models", "show", "2", cwd=bench).stdout
-    assert "gate: forced" in shown and "forced_because: tried on a copy" in shown
-    assert "promoted_over: 1" in shown
+    assert champion() == "2"
+    tags = registry.find_version("champion").tags
+    assert (tags["gate"], tags["promoted_over"]) == ("forced", "1")
+    assert tags["forced_because"] == "tried on a copy"
+    assert "macro-F1" in tags["gate_found"]
 
-    back = run("models", "rollback", "--reason", "it was worse", cwd=bench)
+    back = run("models", "rollback", "--reason", "it was worse", cwd=there)
     assert back.returncode == 0, back.stderr
-    assert champion(bench, run) == "1"
-    assert "rolled_back_because: it was worse" in run("models", "show", "2", cwd=bench).stdout
-    again = run("models", "rollback", cwd=bench)
-    assert again.returncode == 2 and "first champion" in again.stderr
+    assert champion() == "1"
+    assert registry.find_version("2").tags["rolled_back_because"] == "it was worse"
+    with pytest.raises(ModelError, match="first champion"):
+        registry.rollback()
 
 
-def test_models_are_compared_on_other_narratives(bench: Path, run: Run) -> None:
+def test_rollback_goes_back_through_every_champion(there: Path) -> None:
+    one, two = registry.find_version("1"), registry.find_version("2")
+    registry.promote(two, None, force="there")
+    registry.promote(one, None, force="and back")
+    assert champion() == "1"
+    assert [registry.rollback()[1].number for _ in range(2)] == ["2", "1"]
+    assert "forced_because" in registry.find_version("1").tags
+    with pytest.raises(ModelError, match="first champion"):
+        registry.rollback()
+
+
+def test_models_are_compared_on_other_narratives(there: Path, run: Run) -> None:
     done = run(
         *("models", "compare", "champion", "2", "--data", "test.jsonl", "--format", "json"),
         *("--pairs", "pairs.yaml"),
-        cwd=bench,
+        cwd=there,
     )
     assert done.returncode == 0, done.stderr
     rows = {row["what"]: row for row in json.loads(done.stdout)}
     assert rows["macro-F1"]["verdict"] == "worse"
     assert rows["behavioural suite"]["number"] == 2
-    alike = run("models", "compare", "champion", "1", "--format", "json", cwd=bench)
-    assert {row["verdict"] for row in json.loads(alike.stdout)} == {"level"}
-    missing = run("models", "compare", "bundled", "1", cwd=bench)
-    assert missing.returncode == 2 and "--data" in missing.stderr
+    one = registry.find_version("1")
+    alike = gate(one.uri, one.uri, runs=(one.run_id, one.run_id))
+    assert alike.passes
+    assert {row.to_dict()["verdict"] for row in alike.compared} == {"level"}
+    with pytest.raises(ModelError, match="--data"):
+        gate("bundled", one.uri, runs=("", one.run_id))
 
 
 def test_an_exported_bundle_needs_no_registry(bench: Path, run: Run, tmp_path: Path) -> None:
@@ -189,13 +215,11 @@ def test_an_exported_bundle_needs_no_registry(bench: Path, run: Run, tmp_path: P
 
 
 def test_what_is_not_there_is_said_and_nothing_is_made(
-    tmp_path: Path, bench: Path, run: Run
+    tmp_path: Path, there: Path, run: Run
 ) -> None:
-    for command in (("list",), ("promote",), ("rollback",), ("show", "1")):
-        done = run("models", *command, cwd=tmp_path)
-        assert done.returncode == 2
-        assert "no mlflow.db in this folder" in done.stderr
-    assert list(tmp_path.iterdir()) == []
-    done = run("models", "promote", "9", cwd=bench)
+    done = run("models", "promote", cwd=tmp_path)
     assert done.returncode == 2
-    assert re.search(r"no registered version '9'; there are 1", done.stderr)
+    assert "no mlflow.db in this folder" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ModelError, match="no registered version '9'; there are 1"):
+        registry.find_version("9")
