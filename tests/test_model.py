@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+from conftest import ROOT
 
 from stalkflag import Assessor
 from stalkflag.encoder import SIZE, SentenceEncoder
-from stalkflag.model import MOST_SENTENCES, TELLING, softmax, telling
+from stalkflag.encoder.whole import (
+    LONGEST,
+    NarrativeEncoder,
+    fitting,
+    held_out_scores,
+    text_key,
+)
+from stalkflag.model import BAG_TARGETS, MOST_SENTENCES, TELLING, softmax, telling
+from stalkflag.training.records import read_records
 
 
 def test_short_texts_are_judged_whole_and_long_ones_by_their_most_telling_sentences() -> None:
@@ -30,14 +39,49 @@ def test_a_report_in_a_long_statement_is_read_like_the_report_alone(assessor: As
 
 
 def test_a_sentence_has_the_same_vector_whatever_is_read_before_it() -> None:
-    first, second = ["he", "followed", "me"], ["a", "bike", "was", "stolen"]
     fresh, used = SentenceEncoder(), SentenceEncoder()
-    used.encode([["anything", "else", "at", "all"]])
+    first, second, third, other = (
+        fresh.pieces(sentence.split())
+        for sentence in (
+            "he followed me",
+            "a bike was stolen",
+            "she trailed behind us",
+            "anything else at all",
+        )
+    )
+    used.encode([other])
     assert np.array_equal(fresh.encode([first, second]), used.encode([first, second]))
     assert fresh.encode([]).shape == (0, SIZE)
-    near = fresh.encode([first, ["she", "trailed", "behind", "us"], second])
+    near = fresh.encode([first, third, second])
     assert near[0] @ near[1] > near[0] @ near[2]
 
 
 def test_softmax_sums_to_one() -> None:
     assert np.allclose(softmax(np.array([[1000.0, 0.0, -1000.0]])).sum(), 1.0)
+
+
+def test_of_a_long_narrative_the_most_telling_sentences_that_fit_are_read_in_order() -> None:
+    importance = np.array([0.1, 0.9, 0.5, 0.8], dtype=np.float32)
+    assert fitting([100, 100, 100, 18], importance) == [0, 1, 2, 3]
+    assert fitting([100, 200, 150, 100], importance) == [1, 3]
+    assert fitting([LONGEST + 1], np.array([0.5], dtype=np.float32)) == [0]
+    assert fitting([], np.empty(0, dtype=np.float32)) == []
+
+
+def test_the_narrative_encoder_scores_the_same_narrative_alike_and_each_target_once() -> None:
+    sentences, narratives = SentenceEncoder(), NarrativeEncoder()
+    pieces = [sentences.pieces("he follows me home every night".split())]
+    scores = narratives.scores(pieces, np.array([1.0], dtype=np.float32))
+    assert scores.shape == (len(BAG_TARGETS),)
+    assert np.array_equal(scores, NarrativeEncoder().scores(pieces, np.array([1.0])))
+    bike = narratives.scores([sentences.pieces("a bike was stolen".split())], np.array([1.0]))
+    stalking = BAG_TARGETS.index("label:stalking")
+    assert scores[stalking] > bike[stalking]
+
+
+def test_training_takes_what_held_out_encoders_say_of_the_corpus() -> None:
+    records = read_records([ROOT / "data" / "corpus" / "train.jsonl"])
+    known = held_out_scores()
+    share = sum(int(text_key(record.text)) in known for record in records) / len(records)
+    assert share > 0.95
+    assert all(scores.shape == (len(BAG_TARGETS),) for scores in known.values())
