@@ -34,19 +34,24 @@ class DelimitedTable:
         self.about = max(0, self._text.lines - 1)
         with self._text.open() as lines:
             try:
-                header = next(csv.reader(lines, delimiter=self._delimiter), [])
+                header = self._header(csv.reader(lines, delimiter=self._delimiter))
             except DAMAGED as error:
                 raise read_failure(path, error) from None
             except csv.Error as error:
                 raise InputError(f"{path}: the header cannot be read as CSV ({error}).") from None
         self.columns = distinct_names(header)
 
+    @staticmethod
+    def _header(rows: Iterator[list[str]]) -> list[str]:
+        """The first line that is not empty."""
+        return next((cells for cells in rows if cells), [])
+
     def records(self) -> Iterator[dict[str, Any] | str]:
         """Each row by column (a short row filled with empty cells), or why it cannot be read."""
         with self._text.open() as stream:
             lines = _Lines(stream)
             rows = csv.reader(lines, delimiter=self._delimiter)
-            next(rows, None)
+            self._header(rows)
             while True:
                 lines.begin_row()
                 try:

@@ -89,10 +89,12 @@ class Journal:
             raise
         return self
 
-    def __exit__(self, *problem: object) -> None:
+    def __exit__(self, kind: object, *problem: object) -> None:
         # What a full disk keeps from being written is assessed again on --resume.
         with contextlib.suppress(OSError):
             self._stream.close()
+        if kind is not None and not self.rows:
+            self.path.unlink(missing_ok=True)
 
     def _take_up(self) -> None:
         self._start = 0

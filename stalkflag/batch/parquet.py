@@ -95,7 +95,7 @@ def output_schema(input_type: pa.DataType, beside: Mapping[str, type]) -> pa.Sch
     Parameters
     ----------
     input_type
-        The struct of the input's columns.
+        The struct of the input's columns; left out if it has no fields.
     beside
         Further columns and their types.
     """
@@ -107,7 +107,7 @@ def output_schema(input_type: pa.DataType, beside: Mapping[str, type]) -> pa.Sch
             *((name, _arrow_type(kind)) for name, kind in beside.items()),
             ("row", pa.int64()),
             ("file", pa.string()),
-            ("input", input_type),
+            *([("input", input_type)] if input_type.num_fields else []),
         ]
     )
 
@@ -150,8 +150,7 @@ class ParquetOutput:
 
         self.rows = self.shortened = 0
         self._layout = layout
-        own = [column for column in layout.own if column not in layout.narratives]
-        self._kinds = {column: kinds.get(column) or pa.string() for column in own}
+        self._kinds = {column: kinds.get(column) or pa.string() for column in layout.nested}
         self._schema = output_schema(pa.struct(list(self._kinds.items())), layout.beside)
         self._rows: list[Scored] = []
         self._characters = 0
@@ -176,7 +175,8 @@ class ParquetOutput:
                 name: pa.array([row[name] for row in plain], self._schema.field(name).type)
                 for name in plain[0]
             }
-            beside["input"] = self._input([scored.row.values for scored in self._rows])
+            if self._kinds:
+                beside["input"] = self._input([scored.row.values for scored in self._rows])
             nested = [scored.nested or "" for scored in self._rows]
             self._batches.append(output_batch(self._schema, nested, beside))
             self._rows, self._characters = [], 0

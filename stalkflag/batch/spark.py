@@ -50,6 +50,7 @@ SETTINGS: dict[str, bool | float | int | str | None] = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "256",
     # Spark's own way to write times is known to few other programs.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.parquet.compression.codec": "zstd",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "true",
 }
@@ -247,11 +248,10 @@ def _schema(asked: Any, task: Task) -> Any:
     from pyspark.sql.pandas.types import from_arrow_schema
     from pyspark.sql.types import StructType
 
-    fields = output_schema(pa.null(), task.beside)
-    plain = from_arrow_schema(pa.schema([field for field in fields if field.name != "input"]))
+    plain = from_arrow_schema(output_schema(pa.struct([]), task.beside))
     own = asked.schema["input"]
     own.dataType = StructType([c for c in own.dataType.fields if c.name != task.text_column])
-    return StructType([*plain.fields, own])
+    return StructType([*plain.fields, *([own] if own.dataType.fields else [])])
 
 
 def assess_batches(task: Task, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -305,17 +305,17 @@ def _assess_batch(task: Task, assessor: Assessor, batch: pa.RecordBatch) -> pa.R
         ) from None
     given = batch.column("input")
     own = [field for field in given.type if field.name != task.text_column]
-    arrays = [given.field(field.name) for field in own]
-    struct = pa.StructArray.from_arrays(arrays, fields=own)
-    schema = output_schema(struct.type, task.beside)
+    schema = output_schema(pa.struct(own), task.beside)
     columns = {
         **{name: [one.beside[name] for one in scored] for name in task.beside},
         "row": [one.row.number for one in scored],
         "file": [one.row.source for one in scored],
     }
-    arrays_beside = {n: pa.array(v, schema.field(n).type) for n, v in columns.items()}
-    nested = [one.nested or "" for one in scored]
-    return output_batch(schema, nested, {**arrays_beside, "input": struct})
+    arrays = {name: pa.array(values, schema.field(name).type) for name, values in columns.items()}
+    if own:
+        kept = [given.field(field.name) for field in own]
+        arrays["input"] = pa.StructArray.from_arrays(kept, fields=own)
+    return output_batch(schema, [one.nested or "" for one in scored], arrays)
 
 
 def _path(uri: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime
+import importlib.util
 import io
 import json
 import os
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from stalkflag.batch.reading import FORMATS, TEXT_FORMATS, Rejected, Row
-from stalkflag.batch.streams import COMPRESSIONS, compressing, file_kind
-from stalkflag.errors import InputError
+from stalkflag.batch.streams import COMPRESSIONS, arrow, compressing, file_kind
+from stalkflag.errors import InputError, MissingExtra
 
 FLAT_FORMATS: tuple[str, ...] = (".csv", ".tsv", ".xlsx")
 
@@ -41,14 +42,6 @@ class Scored:
     flat: dict[str, Any]
     nested: str | None
     beside: dict[str, Any]
-
-    @property
-    def assessment(self) -> dict[str, Any]:
-        """The whole assessment as plain data; only where the output is nested."""
-        if self.nested is None:
-            raise ValueError("flat output has no whole assessments")
-        plain: dict[str, Any] = json.loads(self.nested)
-        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +86,11 @@ class Layout:
             taken.add(name)
         return cls(own, flat, beside, narratives)
 
+    @property
+    def nested(self) -> list[str]:
+        """The input's columns that nested output keeps."""
+        return [column for column in self.own if column not in self.narratives]
+
     def header(self) -> list[str]:
         """Names of all columns of flat output."""
         return [*self.own.values(), *self.flat, *self.beside]
@@ -121,7 +119,15 @@ class Output(Protocol):
 
 
 def check_output(path: Path) -> None:
-    """Raise ``InputError`` if no such file can be written."""
+    """See that such a file can be written, before work begins.
+
+    Raises
+    ------
+    InputError
+        If its ending or place will not do.
+    MissingExtra
+        If writing its kind needs a package that is not installed.
+    """
     kind, compression = file_kind(path)
     if kind not in (TEXT_FORMATS if compression else FORMATS):
         raise InputError(
@@ -132,6 +138,10 @@ def check_output(path: Path) -> None:
         raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
     if path.is_dir():
         raise InputError(f"{path} cannot be written: it is a folder.")
+    if kind == ".parquet" or compression == ".zst":
+        arrow(f"A file ending in {compression or kind}")
+    if kind == ".xlsx" and not importlib.util.find_spec("xlsxwriter"):
+        raise MissingExtra("files", "A file ending in .xlsx")
 
 
 def is_flat(path: Path) -> bool:
@@ -192,14 +202,16 @@ class JsonLinesOutput(TextOutput):
         super().__init__(aside, path)
         self.rows = self.shortened = 0
         self._layout = layout
+        self._own = frozenset(layout.nested)
 
     def write(self, scored: Scored) -> None:
         """One line."""
         self.rows += 1
         assert scored.nested is not None
-        own = {k: v for k, v in scored.row.values.items() if k not in self._layout.narratives}
-        beside = to_json({**beside_assessment(scored, self._layout), "input": own})
-        self.stream.write(f"{scored.nested[:-1]}, {beside[1:]}\n")
+        beside = beside_assessment(scored, self._layout)
+        if self._own:
+            beside["input"] = {k: v for k, v in scored.row.values.items() if k in self._own}
+        self.stream.write(f"{scored.nested[:-1]}, {to_json(beside)[1:]}\n")
 
 
 def beside_assessment(scored: Scored, layout: Layout) -> dict[str, Any]:

@@ -213,7 +213,7 @@ def _progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
         TimeRemainingColumn,
     )
 
-    with Progress(
+    bars = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -221,19 +221,29 @@ def _progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
-    ) as bars:
-        tasks: dict[str, TaskID] = {}
+    )
+    tasks: dict[str, TaskID] = {}
+    shown = 0.0
 
-        def advance(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                for task in tasks.values():
-                    bars.update(task, total=bars.tasks[task].completed)
-                tasks[what] = bars.add_task(what, completed=done, rate="")
-            speed = bars.tasks[tasks[what]].speed
-            rate = f"{speed:,.0f} a second" if speed else ""
-            bars.update(tasks[what], completed=done, total=max(done, total), rate=rate)
+    def advance(what: str, done: int, total: int) -> None:
+        nonlocal shown
+        if what in tasks and done < total and time.monotonic() - shown < 0.2:
+            return
+        shown = time.monotonic()
+        if what not in tasks:
+            for task in tasks.values():
+                bars.update(task, total=bars.tasks[task].completed)
+            tasks[what] = bars.add_task(what, completed=done, rate="")
+            bars.start()
+        speed = bars.tasks[tasks[what]].speed
+        rate = f"{speed:,.0f} a second" if speed else ""
+        bars.update(tasks[what], completed=done, total=max(done, total), rate=rate)
 
+    try:
         yield advance
+    finally:
+        if tasks:
+            bars.stop()
 
 
 def _summarise(

@@ -113,7 +113,9 @@ def test_parquet_keeps_types_and_reads_bytes_as_text(tmp_path: Path) -> None:
 
 def test_ragged_rows_are_filled_or_rejected(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
-    path.write_text("id,narrative,x\n1\n\n2,he rang,y,too much\n3,he rang,z\n", encoding="utf-8")
+    path.write_text(
+        "\n\nid,narrative,x\n1\n\n2,he rang,y,too much\n3,he rang,z\n", encoding="utf-8"
+    )
     short, long, whole = rows_of(path)
     assert isinstance(short, Row) and short.values == {"id": "1", "narrative": "", "x": ""}
     assert isinstance(long, Rejected) and (long.number, "4 cells" in long.reason) == (2, True)

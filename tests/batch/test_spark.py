@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import datetime
+import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,8 @@ import pyarrow.parquet as pq
 import pyspark
 import pytest
 from conftest import Run
+
+from stalkflag import Assessor
 
 pytestmark = pytest.mark.skipif(
     not (os.environ.get("JAVA_HOME") or shutil.which("java")), reason="Spark needs Java"
@@ -141,6 +145,61 @@ def test_filters_and_missing_columns_on_spark(run: Run, tmp_path: Path, reports:
         row["suggestion"] == "stalking" and row["probabilities"]["stalking"] >= 0.6 for row in some
     )
     assert f"25 rows: {len(some)} assessed into {output}, {25 - len(some)} left out" in done.stderr
+
+
+UDF = """
+import sys
+import mlflow
+from pyspark.sql import SparkSession
+from stalkflag.model import BUNDLED
+from stalkflag.training import pyfunc, tracking
+
+mlflow.set_tracking_uri(f"sqlite:///{sys.argv[1]}/mlflow.db")
+mlflow.create_experiment("spark", f"{sys.argv[1]}/artifacts")
+mlflow.set_experiment("spark")
+with mlflow.start_run():
+    logged = mlflow.pyfunc.log_model(
+        name="model",
+        python_model=pyfunc.__file__,
+        artifacts={"bundle": str(BUNDLED)},
+        pip_requirements=["stalkflag"],
+        signature=tracking._signature(mlflow),
+    )
+spark = (
+    SparkSession.builder.master("local[1]")
+    .config("spark.driver.host", "127.0.0.1")
+    .config("spark.driver.bindAddress", "127.0.0.1")
+    .config("spark.ui.enabled", "false")
+    .getOrCreate()
+)
+assess = mlflow.pyfunc.spark_udf(spark, logged.model_uri, env_manager="local")
+reports = spark.read.parquet(sys.argv[2])
+reports.select("summary", assess(reports["summary"]).alias("found")).write.json(sys.argv[3])
+"""
+
+
+def test_the_registered_model_is_a_column_function(
+    tmp_path: Path, reports: Path, assessor: Assessor
+) -> None:
+    env = {**os.environ, "PYSPARK_PYTHON": sys.executable}
+    env["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    source = shutil.copy(next(reports.glob("part 0*")), tmp_path / "in.parquet")
+    subprocess.run(
+        [sys.executable, "-c", UDF, str(tmp_path), str(source), str(tmp_path / "out")],
+        env=env,
+        capture_output=True,
+        check=True,
+    )
+    lines = [
+        json.loads(line)
+        for part in (tmp_path / "out").glob("part-*")
+        for line in part.read_text(encoding="utf-8").splitlines()
+    ]
+    assert len(lines) == 8
+    for line in lines:
+        expected = assessor.assess(line["summary"])
+        assert json.loads(line["found"]["assessment"]) == json.loads(expected.to_json())
+        assert line["found"]["suggestion"] == expected.suggestion
 
 
 @pytest.mark.parametrize(

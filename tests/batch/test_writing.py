@@ -7,6 +7,9 @@ import datetime
 import gzip
 import io
 import json
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -195,3 +198,46 @@ def test_mistakes_are_one_sentence(
     assert says in done.stderr and "Traceback" not in done.stderr
     assert (tmp_path / "in.csv").read_text(encoding="utf-8") == "text\nhe rang\n"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder.csv", "in.csv"]
+
+
+def test_a_narrative_alone_and_no_rows_at_all(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("text\nhe rang\n", encoding="utf-8")
+    (tmp_path / "none.csv").write_text("id,text\n", encoding="utf-8")
+    for name, rows in (("in", 1), ("none", 0)):
+        output = tmp_path / f"{name}.parquet"
+        done = run("score", tmp_path / f"{name}.csv", "-o", output)
+        assert done.returncode == 0, done.stderr
+        assert pq.read_table(output).num_rows == rows
+    assert "input" not in pq.read_schema(tmp_path / "in.parquet").names
+    missing = run("score", tmp_path / "in.csv", "-o", tmp_path / "x.csv", "--model", "nowhere")
+    assert missing.returncode == 2 and "no model" in missing.stderr
+    assert not list(tmp_path.glob("x.csv*"))
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments", "extra"),
+    [
+        ("pyarrow", ["in.csv", "-o", "out.parquet"], "files"),
+        ("pyarrow", ["in.csv", "-o", "out.csv.zst"], "files"),
+        ("python_calamine", ["in.xlsx", "-o", "out.csv"], "files"),
+        ("pyspark", ["in.parquet", "-o", "out.parquet", "--engine", "spark"], "spark"),
+    ],
+)
+def test_a_missing_extra_is_named(
+    tmp_path: Path, package: str, arguments: list[str], extra: str
+) -> None:
+    for name in ("in.csv", "in.xlsx", "in.parquet"):
+        (tmp_path / name).write_text("text\nhe rang\n", encoding="utf-8")
+    absent = tmp_path / "absent" / package
+    absent.mkdir(parents=True)
+    (absent / "__init__.py").write_text("raise ImportError", encoding="utf-8")
+    path = os.pathsep.join(filter(None, [str(absent.parent), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, "-m", "stalkflag", "score", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert f"pip install 'stalkflag[{extra}]'" in done.stderr and "Traceback" not in done.stderr
