@@ -213,10 +213,12 @@ def read_table(path: Path) -> Iterator[dict[str, Any]]:
         kind = Path(path.stem).suffix.lower()
     if kind not in SUFFIXES or (packed and kind in (".parquet", ".xlsx")):
         raise InputError(f"{path}: give a file that ends in {', '.join(SUFFIXES)}.")
-    if not path.is_file():
+    if not path.exists() or (path.is_dir() and kind != ".parquet"):
         raise InputError(f"There is no file {path}: check the path.")
     if kind == ".parquet":
-        yield from _parquet_rows(path)
+        # Spark writes a folder of files.
+        for part in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
+            yield from _parquet_rows(part)
     elif kind == ".xlsx":
         yield from _xlsx_rows(path)
     else:
@@ -240,7 +242,7 @@ def _json_rows(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
         if line.strip():
             try:
                 yield json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise InputError(f"{path}: line {number} is not JSON.") from None
 
 
