@@ -20,6 +20,9 @@ SEPARATOR = re.compile(r"^[ \t]*={3,}[ \t]*$", re.MULTILINE)
 MOST_REPORTS = 200
 """Reports listed at once; more is work for ``stalkflag score``."""
 
+# The csv module's own limit on a cell is smaller than a long narrative.
+csv.field_size_limit(max(csv.field_size_limit(), 1 << 24))
+
 SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".ndjson")
 
 

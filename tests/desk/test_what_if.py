@@ -14,9 +14,9 @@ from stalkflag.law import load_profile, shipped
 
 READ_AS = {
     "repeated": {"repeated"},
-    "told": {"unwanted"},
+    "unwanted": {"unwanted"},
     "relationship": {"ex_intimate", "stranger"},
-    "whereabouts": {"fixated"},
+    "fixated": {"fixated"},
     "motive": {"dispute", "fixated"},
     "technology": {"technology"},
     "impact": {"impact"},
