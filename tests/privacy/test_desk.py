@@ -78,7 +78,7 @@ def test_a_leak_planted_in_the_desk_is_found(sandbox: MakeSandbox, how: str) -> 
 def test_a_fault_in_the_desk_is_told_without_its_message(sandbox: MakeSandbox) -> None:
     place = sandbox(leak="message")
     with desk(place) as (client, printed):
-        answer = client.post("/api/assess", json={"text": STALKED, "purpose": "test"})
+        answer = client.post("/api/assess", json={"text": STALKED, "reason": "quality audit"})
         assert answer.status_code == 500
         assert "zebrafinch" not in answer.text
         assert "RuntimeError" in printed.read_text(encoding="utf-8")
