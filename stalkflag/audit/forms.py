@@ -7,6 +7,7 @@ the stratum or weight, which give it away. The design is then a file of its own.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from stalkflag.audit.sample import Unit, recorded_value
 from stalkflag.audit.scored import read_table
 from stalkflag.batch.writing import plain_cell, safe_cell, written_aside
 from stalkflag.errors import InputError, MissingExtra
+from stalkflag.narrative import decode
 
 REVIEW_COLUMNS: tuple[str, ...] = ("reviewed_label", "reviewed_by", "reviewed_on", "note")
 """What the reviewer fills in; ``reviewed_label`` is one of the labels, or empty if not settled."""
@@ -139,7 +141,7 @@ def read_review(form: Path, design: Path | None = None) -> Review:
     InputError
         If the design is not found, does not fit the form, or a label is none.
     """
-    filled = list(read_table(form))
+    filled = _read_form(form)
     if not filled or "sample_id" not in filled[0] or "reviewed_label" not in filled[0]:
         raise InputError(
             f"{form} is not a form: it needs the columns sample_id and reviewed_label, as "
@@ -173,12 +175,23 @@ def read_review(form: Path, design: Path | None = None) -> Review:
     return Review(units, _strata(known))
 
 
+def _read_form(path: Path) -> list[dict[str, Any]]:
+    """The rows of a form or design, in whatever encoding a spreadsheet has saved it."""
+    if path.suffix.lower() != ".csv":
+        return list(read_table(path))
+    try:
+        text = decode(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
 def _design(form: Path, design: Path | None, filled: list[dict[str, Any]]) -> list[dict[str, Any]]:
     path = design or design_path(form)
     if design is None and "stratum" in filled[0]:
         rows, path = filled, form
     elif path.is_file():
-        rows = list(read_table(path))
+        rows = _read_form(path)
     else:
         raise InputError(
             f"{form} does not say how it was drawn, and there is no {path}: name the design that "

@@ -178,6 +178,17 @@ def test_missing_reviews_are_said_with_what_they_could_change(
     assert f"{150 - settled} of 150 reports drawn have no reviewed label" in accuracy.notes[0]
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
+def test_a_form_may_be_saved_by_any_spreadsheet(
+    population: Population, tmp_path: Path, encoding: str
+) -> None:
+    form = fill(draw(population, tmp_path / "form.csv"), population.truth)
+    before = read_review(form)
+    text = form.read_text(encoding="utf-8").replace(",,", ",café – £5,", 1)
+    form.write_bytes(text.encode(encoding))
+    assert [unit.label for unit in read_review(form).units] == [u.label for u in before.units]
+
+
 @pytest.mark.parametrize("given", ["S", "stalking", " Stalking ", "STALKING"])
 def test_labels_may_be_written_short(population: Population, tmp_path: Path, given: str) -> None:
     form = draw(population, tmp_path / "form.csv")
@@ -263,6 +274,7 @@ def test_the_commands(run: Run, population: Population, tmp_path: Path) -> None:
         (["audit", "sample", "SCORED", "-o", "SCORED"], "is also read"),
         (["audit", "sample", "SCORED", "-o", "x.csv", "--show", "nobody"], "--show"),
         (["audit", "estimate", "data/examples/reports.csv"], "is not a form"),
+        (["audit", "estimate", "none.csv"], "cannot be read"),
     ],
 )
 def test_mistakes_are_one_sentence(
