@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from stalkflag.assessment import LABELS
 from stalkflag.audit.estimate import LEVEL, Interval
+from stalkflag.audit.reading import ScoredReport
 from stalkflag.audit.sample import recorded_value
-from stalkflag.audit.scored import ScoredReport
 from stalkflag.batch.dates import read_when
 from stalkflag.batch.recorded import Offences
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from stalkflag.assessment import LABELS
 from stalkflag.audit.estimate import LEVEL, Reviewed, Stratum
+from stalkflag.audit.reading import read_table
 from stalkflag.audit.sample import Unit, recorded_value
-from stalkflag.audit.scored import read_table
 from stalkflag.batch.writing import plain_cell, safe_cell, written_aside
 from stalkflag.errors import InputError, MissingExtra
 from stalkflag.narrative import decode

@@ -17,7 +17,7 @@ from stalkflag.audit.charts import bar_chart, line_chart
 from stalkflag.audit.counts import READ_TO_FIND, STEPS, Breakdown, Counts, Summary
 from stalkflag.audit.estimate import Interval
 from stalkflag.audit.forms import Review
-from stalkflag.audit.scored import Quote
+from stalkflag.audit.reading import Quote
 from stalkflag.errors import MissingExtra
 
 if TYPE_CHECKING:

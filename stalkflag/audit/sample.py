@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stalkflag.audit.estimate import Stratum
-from stalkflag.audit.scored import ScoredReport, read_scored
+from stalkflag.audit.reading import ScoredReport, read_scored
 from stalkflag.batch.recorded import Offences
 from stalkflag.errors import InputError
 

@@ -35,9 +35,6 @@ from stalkflag.errors import InputError
 from stalkflag.linked import SCHEMA, Report, too_large
 from stalkflag.narrative import MAX_CHARACTERS
 
-MAX_BYTES = 2 * MAX_CHARACTERS
-"""A set that takes more room than this while it waits is too large to be judged as a whole."""
-
 
 class LinkedRows(AbstractContextManager["LinkedRows"]):
     """The rows of an input linked: build it with :meth:`link`, then ask it for each row in order.
@@ -86,9 +83,9 @@ class LinkedRows(AbstractContextManager["LinkedRows"]):
         self._index.execute("COMMIT")
         self._index.execute("CREATE INDEX by_set ON report (name, happened, position)")
         self._index.execute(
-            "INSERT INTO joined SELECT name, count(*), count(*) > ? OR sum(length) > ?"
+            "INSERT INTO joined SELECT name, count(*), count(*) > ? OR sum(characters) > ?"
             " FROM report GROUP BY name HAVING count(*) > 1",
-            (self.options.most, MAX_BYTES),
+            (self.options.most, MAX_CHARACTERS),
         )
         (total,) = self._index.execute(
             "SELECT coalesce(sum(size), 0) FROM joined WHERE NOT large"
@@ -146,7 +143,8 @@ class LinkedRows(AbstractContextManager["LinkedRows"]):
         name = hashlib.blake2b(json.dumps(key).encode(), key=secret, digest_size=16).digest()
         place = self._narratives.append(json.dumps(kept).encode())
         self._index.execute(
-            "INSERT INTO report VALUES (?, ?, ?, ?, ?)", (name, when or _LAST, position, *place)
+            "INSERT INTO report VALUES (?, ?, ?, ?, ?, ?)",
+            (name, when or _LAST, position, len(row.text), *place),
         )
 
     def _note_too_large(self) -> None:
@@ -228,7 +226,8 @@ _LAST = "~"
 _TABLES = """
 PRAGMA journal_mode = OFF;
 PRAGMA cache_size = -32000;
-CREATE TABLE report (name BLOB, happened TEXT, position INTEGER, place INTEGER, length INTEGER);
+CREATE TABLE report
+    (name BLOB, happened TEXT, position INTEGER, characters INTEGER, place INTEGER, length INTEGER);
 CREATE TABLE joined (name BLOB PRIMARY KEY, size INTEGER, large INTEGER) WITHOUT ROWID;
 CREATE TABLE linked (position INTEGER PRIMARY KEY, record TEXT);
 CREATE TABLE judged (raised INTEGER, stalking REAL, first INTEGER, place INTEGER, length INTEGER);

@@ -110,7 +110,7 @@ def link_key(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ..
 
 def set_name(key: Sequence[str]) -> str:
     """A name for the set of a key: the same in every file, on every machine, in every order."""
-    return hashlib.sha256(json.dumps(list(key)).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(list(key)).encode()).hexdigest()[:16]
 
 
 def alone_columns(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,21 @@ if TYPE_CHECKING:
     from stalkflag.audit.accuracy import Accuracy
     from stalkflag.audit.estimate import Interval
 
+RecordedAs = Annotated[
+    str | None,
+    typer.Option(
+        help="The input column with the recorded offence, if scored without --recorded-as.",
+        show_default=False,
+    ),
+]
+OwnOffences = Annotated[
+    Path | None,
+    typer.Option(
+        help="A TOML file of your own recorded offences, added to the shipped mapping.",
+        show_default=False,
+    ),
+]
+
 audit_app = typer.Typer(help="Sample scored reports for review, and estimate recording accuracy.")
 
 
@@ -44,17 +59,8 @@ def sample_cli(
         str | None,
         typer.Option(help="Input columns for the reviewer, commas between.", show_default=False),
     ] = None,
-    recorded_as: Annotated[
-        str | None,
-        typer.Option(
-            help="The input column with the recorded offence, if scored without --recorded-as.",
-            show_default=False,
-        ),
-    ] = None,
-    offences: Annotated[
-        Path | None,
-        typer.Option(help="A TOML file of your own recorded offences.", show_default=False),
-    ] = None,
+    recorded_as: RecordedAs = None,
+    offences: OwnOffences = None,
     design: Annotated[
         Path | None,
         typer.Option(help="Where to keep the design.", show_default="OUTPUT's name.design.csv"),
@@ -64,8 +70,8 @@ def sample_cli(
     import secrets
 
     from stalkflag.audit.forms import FORM_SUFFIXES, design_path, write_form
+    from stalkflag.audit.reading import TEXT_COLUMNS, find_column
     from stalkflag.audit.sample import draw_sample
-    from stalkflag.audit.scored import TEXT_COLUMNS, find_column
     from stalkflag.batch.recorded import load_offences
 
     if output.suffix.lower() not in FORM_SUFFIXES:

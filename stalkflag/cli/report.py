@@ -8,26 +8,15 @@ from typing import Annotated
 
 import typer
 
+from stalkflag.cli.audit import OwnOffences, RecordedAs, check_places
 from stalkflag.errors import InputError
 
 
 def report_cli(
     scored: Annotated[Path, typer.Argument(help="A file that 'stalkflag score' wrote.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The page to write: .html.")],
-    recorded_as: Annotated[
-        str | None,
-        typer.Option(
-            help="The input column with the recorded offence, if scored without --recorded-as.",
-            show_default=False,
-        ),
-    ] = None,
-    offences: Annotated[
-        Path | None,
-        typer.Option(
-            help="A TOML file of your own recorded offences, added to the shipped mapping.",
-            show_default=False,
-        ),
-    ] = None,
+    recorded_as: RecordedAs = None,
+    offences: OwnOffences = None,
     date_column: Annotated[
         str | None,
         typer.Option(
@@ -71,7 +60,7 @@ def report_cli(
     from stalkflag.audit.counts import count_reports
     from stalkflag.audit.forms import read_review
     from stalkflag.audit.page import render_report
-    from stalkflag.audit.scored import (
+    from stalkflag.audit.reading import (
         DATE_COLUMNS,
         PLACE_COLUMNS,
         TEXT_COLUMNS,
@@ -80,7 +69,6 @@ def report_cli(
     )
     from stalkflag.batch.recorded import load_offences
     from stalkflag.batch.writing import written_aside
-    from stalkflag.cli.audit import check_places
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{output}: the report must end in .html.")

@@ -20,8 +20,8 @@ from stalkflag.audit.charts import bar_chart, nice_step
 from stalkflag.audit.counts import STEPS, Counts, Summary, count_reports
 from stalkflag.audit.estimate import Interval
 from stalkflag.audit.page import render_report
+from stalkflag.audit.reading import find_column, read_scored
 from stalkflag.audit.sample import draw_sample
-from stalkflag.audit.scored import find_column, read_scored
 from stalkflag.batch.recorded import load_offences
 from stalkflag.errors import InputError
 

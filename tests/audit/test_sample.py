@@ -15,8 +15,8 @@ from population import WORDS, Population, make_population
 
 from stalkflag.audit.accuracy import estimate_accuracy
 from stalkflag.audit.forms import DESIGN_COLUMNS, design_path, read_review, write_form
+from stalkflag.audit.reading import read_table
 from stalkflag.audit.sample import allocate, draw_sample
-from stalkflag.audit.scored import read_table
 from stalkflag.batch.recorded import load_offences
 from stalkflag.errors import InputError
 
