@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stalkflag.assessment import ACTS, INDICATORS, RELATIONSHIPS
-from stalkflag.audit.scored import ScoredReport, read_scored
+from stalkflag.audit.reading import ScoredReport, read_scored
 from stalkflag.batch.reading import TEXT_COLUMNS
 from stalkflag.batch.recorded import load_offences
 from stalkflag.errors import InputError
