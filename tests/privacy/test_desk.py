@@ -81,5 +81,5 @@ def test_a_fault_in_the_desk_is_told_without_its_message(sandbox: MakeSandbox) -
         answer = client.post("/api/assess", json={"text": STALKED, "reason": "quality audit"})
         assert answer.status_code == 500
         assert "zebrafinch" not in answer.text
-        assert "RuntimeError" in printed.read_text(encoding="utf-8")
+    assert "RuntimeError" in printed.read_text(encoding="utf-8")
     assert place.leaks() == []
