@@ -56,7 +56,8 @@ def work(place: Sandbox) -> list[str]:
         decided = {**carried(answer), "choice": "stalking", "reason": "as suggested"}
         parts = [(name, (None, str(value))) for name, value in decided.items()]
         client.post("/decide", files=[*parts, ("file", ("", b""))])
-        client.post("/api/assess", json={"text": STALKED, "purpose": purpose})
+        told = client.post("/api/assess", json={"text": STALKED, "reason": purpose})
+        assert told.status_code == 200, "the API did not answer"
         client.post("/api/assess", json={"text": [STALKED], "more": STALKED})
         client.post("/api/assess", content=STALKED, headers={"Content-Type": "application/json"})
         client.get("/nowhere")
@@ -78,7 +79,7 @@ def test_a_leak_planted_in_the_desk_is_found(sandbox: MakeSandbox, how: str) -> 
 def test_a_fault_in_the_desk_is_told_without_its_message(sandbox: MakeSandbox) -> None:
     place = sandbox(leak="message")
     with desk(place) as (client, printed):
-        answer = client.post("/api/assess", json={"text": STALKED, "purpose": "test"})
+        answer = client.post("/api/assess", json={"text": STALKED, "reason": "test"})
         assert answer.status_code == 500
         assert "zebrafinch" not in answer.text
         assert "RuntimeError" in printed.read_text(encoding="utf-8")
