@@ -187,7 +187,8 @@ def test_mistakes_in_labelled_files_are_told_without_their_words(
     data = place.work / "cases.jsonl"
     data.write_text((json.dumps(LABELLED_WRONG[wrong]) + "\n") * 3, encoding="utf-8")
     done = place.run(*command.split(), data)
-    assert done.returncode != 0
+    # Evidence that is not in its text is no obstacle to measuring a label.
+    assert done.returncode in ((0, 2) if (command, wrong) == ("evaluate", "evidence") else (1, 2))
     assert place.leaks(done.stdout, done.stderr, named=[data]) == []
 
 
