@@ -249,7 +249,7 @@ def test_an_interrupted_training_registers_nothing(tmp_path: Path, run: Run) -> 
             break
     process.send_signal(signal.SIGINT)
     process.stderr.close()
-    assert process.wait(60) == 130
+    assert process.wait(300) == 130
     listed = run("models", "list", cwd=tmp_path)
     assert listed.returncode == 2
     assert "mlflow.db" in listed.stderr or "No model is registered" in listed.stderr

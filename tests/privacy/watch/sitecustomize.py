@@ -62,7 +62,7 @@ def leak(how: str, text: str) -> None:
     if how == "stderr":
         print(text, file=sys.stderr)
     elif how == "stdout":
-        print(text)
+        print(text, flush=True)
     elif how == "log":
         import logging
 
