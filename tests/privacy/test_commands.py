@@ -231,17 +231,24 @@ def test_a_mistake_is_told_without_the_words(sandbox: MakeSandbox, mistake: obje
     assert place.leaks(done.stdout, done.stderr, named=own) == []
 
 
-@pytest.mark.parametrize("command", ["check", "score"])
-def test_a_fault_of_the_program_is_told_without_its_message(
-    sandbox: MakeSandbox, command: str
+def test_a_fault_of_the_program_is_told_without_its_message(sandbox: MakeSandbox) -> None:
+    place = sandbox(leak="message")
+    done = place.run("check", "-", input=STALKED.encode())
+    assert done.returncode == 3
+    assert b"RuntimeError" in done.stderr and b"sitecustomize.py" in done.stderr
+    assert place.leaks(done.stdout, done.stderr, named=[]) == []
+
+
+def test_a_row_that_the_program_fails_on_is_rejected_without_its_words(
+    sandbox: MakeSandbox,
 ) -> None:
     place = sandbox(leak="message")
     source = batch(place)
-    if command == "check":
-        done = place.run("check", "-", input=STALKED.encode())
-    else:
-        done = place.run("score", source, "-o", "scored.csv", "--rejects", "rejects.csv")
-    assert done.returncode == 3
-    assert b"RuntimeError" in done.stderr and b"sitecustomize.py" in done.stderr
-    assert place.leaks(done.stdout, done.stderr, named=[source]) == []
-    assert not (place.work / "scored.csv").exists()
+    done = place.run("score", source, "-o", "scored.csv", "--rejects", "rejects.csv")
+    assert done.returncode == 1
+    rejects = (place.work / "rejects.csv").read_text(encoding="utf-8")
+    assert "RuntimeError" in rejects
+    assert "zebrafinch" not in rejects
+    # Only the output that was named holds the rows that could be read.
+    named = [source, place.work / "scored.csv"]
+    assert place.leaks(done.stdout, done.stderr, named=named) == []
