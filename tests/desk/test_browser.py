@@ -30,6 +30,9 @@ THIN = "My neighbour keeps shouting at me about the fence."
 
 Open = Callable[..., Page]
 
+# A busy machine is no fault of the page.
+expect.set_options(timeout=30_000)
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -48,7 +51,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
     def open_one(desk: Running, **settings: Any) -> Page:
         contexts.append(browser.new_context(locale="en-GB", **settings))
         page = contexts[-1].new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
             "console",
@@ -128,14 +131,14 @@ def test_words_light_up_for_what_they_show(open_page: Open, plain_desk: Running)
     lit = "e => getComputedStyle(e).backgroundColor"
     pin = page.locator('[data-pin="unwanted"]')
     pin.hover()
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(1_500)
     assert words.first.evaluate(lit) != plain
     page.mouse.move(0, 0)
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(1_500)
     assert words.first.evaluate(lit) == plain
     pin.click()
     page.mouse.move(0, 0)
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(1_500)
     expect(pin).to_have_attribute("aria-pressed", "true")
     assert words.first.evaluate(lit) != plain
     page.keyboard.press("Escape")
@@ -313,7 +316,7 @@ def test_axe_finds_no_violation(
     page.click('[data-pin="fixated"]')
     page.click("text=Record my decision")
     expect(page.locator("#alerts")).to_contain_text("Choose one")
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(1_500)
     accessible(page, width)
     page.fill("#text", f"{STALKED}\n===\n{BICYCLE}")
     page.click("#check")
