@@ -56,7 +56,8 @@ def work(place: Sandbox) -> list[str]:
         decided = {**carried(answer), "choice": "stalking", "reason": "as suggested"}
         parts = [(name, (None, str(value))) for name, value in decided.items()]
         client.post("/decide", files=[*parts, ("file", ("", b""))])
-        client.post("/api/assess", json={"text": STALKED, "purpose": purpose})
+        told = client.post("/api/assess", json={"text": STALKED, "reason": purpose})
+        assert told.status_code == 200, "the API did not answer"
         client.post("/api/assess", json={"text": [STALKED], "more": STALKED})
         client.post("/api/assess", content=STALKED, headers={"Content-Type": "application/json"})
         client.get("/nowhere")
