@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -44,6 +45,16 @@ def small_suite(folder: Path) -> Path:
     path = folder / "pairs.yaml"
     path.write_text(SMALL_SUITE, encoding="utf-8")
     return path
+
+
+def children_of(pid: int) -> dict[int, bytes]:
+    """Process ids of the children that a process has now, with their command lines."""
+    found = {}
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, children.read_text().split()):
+            with contextlib.suppress(FileNotFoundError):
+                found[child] = Path(f"/proc/{child}/cmdline").read_bytes()
+    return found
 
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from conftest import Run, children_of
 
 STORIES = [
     "He rang again and she told him to stop.",
@@ -104,12 +104,9 @@ def whole(run: Run, source: Path) -> tuple[bytes, float]:
 
 def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
     """Process ids of the workers, once there are any."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     while process.poll() is None:
         found = [
-            int(child)
-            for child in children.read_text().split()
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+            child for child, command in children_of(process.pid).items() if b"spawn_main" in command
         ]
         if found:
             return found
@@ -234,7 +231,8 @@ def test_a_full_disk_loses_nothing(
     _, said = process.communicate(timeout=300)
     assert process.returncode == 2
     assert b"cannot be written" in said and b"--resume" in said and b"Traceback" not in said
-    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl.partial"]
+    # A disk that had no room for the first rows keeps none, and leaves no file behind.
+    assert {path.name for path in tmp_path.iterdir()} <= {"out.jsonl.partial"}
     done = run("score", source, "-o", output, "--workers", "1", "--resume")
     assert done.returncode == 0, done.stderr
     assert output.read_bytes() == whole[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 import trustme
-from conftest import Run
+from conftest import Run, children_of
 
 from desk.conftest import BICYCLE, ORIGIN, STALKED, MakeClient, Running, Start
 from stalkflag import Assessor
@@ -350,19 +349,18 @@ def test_a_failure_is_told_without_its_words(
 
 def test_a_worker_that_is_killed_is_replaced_and_none_outlives_the_desk(start: Start) -> None:
     desk = start()
-    children = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(desk.process.pid)], capture_output=True, text=True
-    ).stdout
-    workers = [int(line.split()[0]) for line in children.splitlines() if "spawn_main" in line]
+    workers = [
+        child
+        for child, command in children_of(desk.process.pid).items()
+        if b"spawn_main" in command
+    ]
     assert workers
     for worker in workers:
         os.kill(worker, 9)
     time.sleep(0.3)
     done = httpx.post(f"{desk.url}/api/assess", json={"text": STALKED}, timeout=60)
     assert done.json()["suggestion"] == "stalking"
-    group = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(desk.process.pid)], capture_output=True, text=True
-    ).stdout.split()
+    group = children_of(desk.process.pid)
     desk.process.kill()
     desk.process.wait(timeout=20)
     for _ in range(50):
