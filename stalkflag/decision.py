@@ -27,6 +27,7 @@ from stalkflag.assessment import (
 )
 from stalkflag.context import BECAUSE, Finding, distinct
 from stalkflag.directions import read_directions
+from stalkflag.encoder.whole import LEAST
 from stalkflag.law import advice
 from stalkflag.law.applied import AppliedLaw, Found
 from stalkflag.model import Scores
@@ -36,6 +37,12 @@ from stalkflag.reading import Reading
 
 CLEAR = 0.15
 """Below this probability of stalking, with nothing unwanted shown, no questions are asked."""
+
+EVIDENT = 0.0
+"""Logit from which a word is shown as evidence that no rule names."""
+
+NEAR = 3
+"""Evident words this near to each other, in tokens, are shown as one piece of evidence."""
 
 
 def decide(
@@ -198,16 +205,41 @@ def _best_sentence(reading: Reading, scores: NDArray[np.float32]) -> tuple[int, 
 def _indicator(reading: Reading, scores: Scores, name: str, threshold: float) -> Indicator:
     probability = scores.indicators[name]
     present = probability >= threshold and bool(reading.bounds)
-    shown = distinct(f for f in reading.counted() if name in f.rule.shows)
-    evidence = [quote(reading, finding) for finding in shown]
-    if present and not evidence:
-        start, end = _best_sentence(reading, scores.sentences[:, INDICATORS.index(name)])
-        evidence = [
-            Evidence(
-                start, end, reading.text[start:end], LEARNED, f"Reads like other {name} reports."
-            )
+    named = [f for f in reading.findings if name in f.rule.shows]
+    evidence = [quote(reading, finding) for finding in distinct(f for f in named if f.counts)]
+    if present:
+        # What a rule names or sets aside is not shown again as learned.
+        spans = [reading.span(f.start, f.end) for f in named]
+        evidence += [
+            Evidence(start, end, reading.text[start:end], LEARNED, f"Reads like {name} behaviour.")
+            for start, end in evident(reading, scores.evidence[:, INDICATORS.index(name)])
+            if not evidence or not any(start < last and first < end for first, last in spans)
         ]
+        evidence.sort(key=lambda e: e.start)
     return Indicator(present, round(probability, 4), tuple(evidence))
+
+
+def evident(reading: Reading, evidence: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Character bounds of the words that are evidence, or of those that come nearest to it.
+
+    ``evidence`` has one logit a token.
+    """
+    evidence = np.where(reading.is_word, evidence, -np.inf)
+    best = int(evidence.argmax())
+    least = max(min(EVIDENT, float(evidence[best]) - 1), LEAST)
+    spans: list[tuple[int, int]] = []
+    for first, end in reading.bounds:
+        if evidence[best] < EVIDENT and not first <= best < end:
+            continue
+        told = [n for n in range(first, end) if evidence[n] >= least]
+        runs: list[list[int]] = []
+        for token in told:
+            if runs and token - runs[-1][-1] <= NEAR:
+                runs[-1].append(token)
+            else:
+                runs.append([token])
+        spans += [reading.span(run[0], run[-1] + 1) for run in runs]
+    return spans
 
 
 def _acts(reading: Reading, scores: Scores, thresholds: dict[str, float]) -> tuple[Act, ...]:
@@ -217,8 +249,8 @@ def _acts(reading: Reading, scores: Scores, thresholds: dict[str, float]) -> tup
             continue
         by_rule = distinct(f for f in reading.counted() if f.rule.act == act)
         for finding in by_rule:
-            start, end = reading.span(finding.start, finding.end)
-            found.append(Act(act, start, end, reading.text[start:end], finding.rule.id))
+            plain = quote(reading, finding)
+            found.append(Act(act, plain.start, plain.end, plain.text, plain.rule))
         if not by_rule and len(scores.act_sentences):
             start, end = _best_sentence(reading, scores.act_sentences[:, ACTS.index(act)])
             found.append(Act(act, start, end, reading.text[start:end], LEARNED))

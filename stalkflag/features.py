@@ -93,12 +93,14 @@ class Words:
 
     ``hashed`` has the distinct feature indices of each sentence, ``plain`` only those of its words
     and pairs of words, ``pieces`` its word pieces, ``vectors`` of shape
-    ``(sentences, encoder.SIZE)`` what the encoder reads in it.
+    ``(sentences, encoder.SIZE)`` what the encoder reads in it. ``places`` says of each word piece
+    to which token it belongs.
     """
 
     hashed: list[NDArray[np.int64]]
     plain: list[NDArray[np.int64]]
     pieces: list[list[int]]
+    places: list[list[int]]
     vectors: NDArray[np.float32]
 
     def whole(
@@ -145,6 +147,7 @@ class WordFeatures:
             rule_ids.setdefault(finding.sentence, []).extend((hash_string(name), hash_string(kind)))
         found: list[NDArray[np.int64]] = []
         spoken: list[list[int]] = []
+        places: list[list[int]] = []
         words_alone: list[NDArray[np.int64]] = []
         for number, (start, end) in enumerate(reading.bounds):
             ids: list[int] = []
@@ -179,8 +182,10 @@ class WordFeatures:
             if number in rule_ids:
                 parts.append(_fold(np.array(rule_ids[number], dtype=np.uint64)))
             found.append(np.unique(np.concatenate(parts)))
-            spoken.append(self.sentences.pieces(said))
-        return Words(found, words_alone, spoken, self.sentences.encode(spoken))
+            split = [self.sentences.pieces(word) for word in said]
+            spoken.append([piece for pieces in split for piece in pieces])
+            places.append([start + at for at, pieces in enumerate(split) for _ in pieces])
+        return Words(found, words_alone, spoken, places, self.sentences.encode(spoken))
 
     def _look_up(self, norm: int) -> tuple[int, NDArray[np.int64], str]:
         word = str(self._strings[norm])  # type: ignore[index]

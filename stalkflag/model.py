@@ -2,12 +2,12 @@
 
 1. *Sentence scores*: for each indicator, how much a sentence looks like evidence of it.
 2. *Bag scores*: words of the whole narrative, for labels, acts and relationship.
-3. *Whole scores*: what the narrative encoder says of each of these.
+3. *Whole scores*: what the narrative encoder says of each of these, and of each word.
 4. *Heads*: logistic regressions over the best sentences' scores, the bag and whole scores and the
    counts of rules, context and occasions. The label head reads the other heads' results too.
 
-The first two and the heads are linear, so what they add belongs to words or rules that can be
-shown; evidence rests on these alone. A bundle holds arrays and JSON, never pickled objects.
+The first two and the heads are linear. Evidence that no rule names is the words that the narrative
+encoder, which learned from marked words, points at. A bundle holds arrays and JSON, never pickled objects.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from stalkflag import encoder
 from stalkflag.assessment import ACTS, INDICATORS, LABELS, RELATIONSHIPS
+from stalkflag.encoder.whole import LEAST
 from stalkflag.errors import ModelError
 from stalkflag.features import COUNTS, SIZE, WordFeatures, narrative_counts
 from stalkflag.reading import Reading
@@ -49,6 +50,9 @@ BAG_TARGETS: tuple[str, ...] = (
     *(f"tie:{tie}" for tie in RELATIONSHIPS),
     *(f"label:{label}" for label in LABELS),
 )
+WHOLE_TARGETS: tuple[str, ...] = (*BAG_TARGETS, *(f"words:{name}" for name in INDICATORS))
+"""What the narrative encoder scores: as the words of the whole, and the most evident word."""
+
 POOLED: tuple[str, ...] = tuple(
     f"{how}_{target}" for target in SENTENCE_TARGETS for how in ("best", "second", "many")
 )
@@ -56,7 +60,7 @@ DENSE: tuple[str, ...] = (
     *COUNTS,
     *POOLED,
     *(f"bag_{target}" for target in BAG_TARGETS),
-    *(f"whole_{target}" for target in BAG_TARGETS),
+    *(f"whole_{target}" for target in WHOLE_TARGETS),
 )
 """What the first heads read, one number each."""
 
@@ -137,13 +141,17 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the model says of one narrative."""
+    """What the model says of one narrative.
+
+    ``evidence`` of shape ``(tokens, indicators)`` and ``act_sentences`` of shape
+    ``(sentences, acts)`` are logits.
+    """
 
     indicators: dict[str, float]
     acts: dict[str, float]
     relationship: dict[str, float]
     label: dict[str, float]
-    sentences: NDArray[np.float32]
+    evidence: NDArray[np.float32]
     act_sentences: NDArray[np.float32]
 
 
@@ -172,7 +180,9 @@ class Model:
         hashed, whole = read.whole(kept)
         by_bag = self.bag_words.scores([hashed], whole[None, :])
         by_whole = words.narrative.scores(read.pieces, by_sentence.max(axis=1))
-        dense = dense_inputs(narrative_counts(reading, kept), by_sentence, by_bag[0], by_whole)
+        dense = dense_inputs(
+            narrative_counts(reading, kept), by_sentence, by_bag[0], by_whole.targets
+        )
         first = self.first_heads.logits(dense[None, :])[0]
         second = self.label_head.logits(label_inputs(dense[None, :], first[None, :]))[0]
         first_p = _sigmoid(first)
@@ -185,11 +195,21 @@ class Model:
             acts=acts,
             relationship=dict(zip(RELATIONSHIPS, softmax(ties).tolist(), strict=True)),
             label=dict(zip(LABELS, softmax(second).tolist(), strict=True)),
-            sentences=by_sentence,
+            evidence=_by_token(len(reading.norms), read.places, by_whole.evidence),
             act_sentences=self.bag_words.columns(act_columns).scores(
                 read.plain if shown else [], read.vectors if shown else read.vectors[:0]
             ),
         )
+
+
+def _by_token(
+    tokens: int, places: list[list[int]], evidence: list[NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """The most that a word piece of each token has, shape ``(tokens, indicators)``."""
+    most = np.full((tokens, len(INDICATORS)), LEAST, dtype=np.float32)
+    for at, scores in zip(places, evidence, strict=True):
+        np.maximum.at(most, at[: len(scores)], scores)
+    return most
 
 
 def telling(by_sentence: NDArray[np.float32]) -> list[int]:
@@ -220,7 +240,7 @@ def dense_inputs(
     by_bag
         Bag scores, shape ``(len(BAG_TARGETS),)``.
     by_whole
-        The narrative encoder's scores, shape ``(len(BAG_TARGETS),)``.
+        The narrative encoder's scores, shape ``(len(WHOLE_TARGETS),)``.
     """
     targets = len(SENTENCE_TARGETS)
     pooled = np.full((targets, 3), -6.0)

@@ -8,11 +8,24 @@ from stalkflag.assessment import Evidence
 from stalkflag.context import Finding, distinct
 from stalkflag.reading import Reading
 
+LOOSE = frozenset(
+    "and but or so then as he she i they we it has had have is was were be been am are to the a an"
+    " 's 've 'd 'm 're , . ; : -".split()
+)
+"""Words at the end of a rule's match that say nothing once the words after them are gone."""
+
 
 def quote(reading: Reading, finding: Finding) -> Evidence:
-    """The words of one finding, exactly as they stand in the narrative."""
-    start, end = reading.span(finding.start, finding.end)
+    """The words of one finding as they stand in the narrative, without loose words at its end."""
+    last = finding.end
+    while last - finding.start > 1 and _word(reading, last - 1) in LOOSE:
+        last -= 1
+    start, end = reading.span(finding.start, last)
     return Evidence(start, end, reading.text[start:end], finding.rule.id, finding.rule.says)
+
+
+def _word(reading: Reading, token: int) -> str:
+    return reading.text[reading.starts[token] : reading.ends[token]].lower()
 
 
 def quotes(reading: Reading, findings: Iterable[Finding]) -> tuple[Evidence, ...]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from conftest import ROOT
 
 from stalkflag import Assessor
+from stalkflag.assessment import INDICATORS
 from stalkflag.encoder import SIZE, SentenceEncoder
 from stalkflag.encoder.whole import (
     LONGEST,
     NarrativeEncoder,
+    Whole,
     fitting,
     held_out_scores,
     text_key,
 )
-from stalkflag.model import BAG_TARGETS, MOST_SENTENCES, TELLING, softmax, telling
+from stalkflag.model import MOST_SENTENCES, TELLING, WHOLE_TARGETS, softmax, telling
 from stalkflag.training.records import read_records
 
 
@@ -41,7 +45,7 @@ def test_a_report_in_a_long_statement_is_read_like_the_report_alone(assessor: As
 def test_a_sentence_has_the_same_vector_whatever_is_read_before_it() -> None:
     fresh, used = SentenceEncoder(), SentenceEncoder()
     first, second, third, other = (
-        fresh.pieces(sentence.split())
+        [piece for word in sentence.split() for piece in fresh.pieces(word)]
         for sentence in (
             "he followed me",
             "a bike was stolen",
@@ -68,15 +72,27 @@ def test_of_a_long_narrative_the_most_telling_sentences_that_fit_are_read_in_ord
     assert fitting([], np.empty(0, dtype=np.float32)) == []
 
 
-def test_the_narrative_encoder_scores_the_same_narrative_alike_and_each_target_once() -> None:
-    sentences, narratives = SentenceEncoder(), NarrativeEncoder()
-    pieces = [sentences.pieces("he follows me home every night".split())]
-    scores = narratives.scores(pieces, np.array([1.0], dtype=np.float32))
-    assert scores.shape == (len(BAG_TARGETS),)
-    assert np.array_equal(scores, NarrativeEncoder().scores(pieces, np.array([1.0])))
-    bike = narratives.scores([sentences.pieces("a bike was stolen".split())], np.array([1.0]))
-    stalking = BAG_TARGETS.index("label:stalking")
-    assert scores[stalking] > bike[stalking]
+def test_the_narrative_encoder_reads_the_same_narrative_alike_and_shows_its_words() -> None:
+    words, narratives = SentenceEncoder(), NarrativeEncoder()
+
+    def read(*sentences: str, importance: Sequence[float]) -> Whole:
+        pieces = [[p for word in one.split() for p in words.pieces(word)] for one in sentences]
+        return narratives.scores(pieces, np.array(importance, dtype=np.float32))
+
+    story = ("my ex follows me home every night", "the bus was late")
+    followed = read(*story, importance=(1, 0))
+    assert followed.targets.shape == (len(WHOLE_TARGETS),)
+    assert np.array_equal(followed.targets, read(*story, importance=(1, 0)).targets)
+    assert [len(rows) for rows in followed.evidence] == [7, 4]
+    column = INDICATORS.index("repeated")
+    assert followed.evidence[0][:, column].max() > followed.evidence[1][:, column].max()
+    most = WHOLE_TARGETS.index("words:repeated")
+    assert followed.targets[most] == followed.evidence[0][:, column].max()
+    bike = read("a bike was stolen", importance=(1,))
+    stalking = WHOLE_TARGETS.index("label:stalking")
+    assert followed.targets[stalking] > bike.targets[stalking]
+    long = read("he waits by the gate " * 50, "he is here again " * 50, importance=(0, 1))
+    assert len(long.evidence[0]) == 0 < len(long.evidence[1])
 
 
 def test_training_takes_what_held_out_encoders_say_of_the_corpus() -> None:
@@ -84,4 +100,4 @@ def test_training_takes_what_held_out_encoders_say_of_the_corpus() -> None:
     known = held_out_scores()
     share = sum(int(text_key(record.text)) in known for record in records) / len(records)
     assert share > 0.95
-    assert all(scores.shape == (len(BAG_TARGETS),) for scores in known.values())
+    assert all(scores.shape == (len(WHOLE_TARGETS),) for scores in known.values())

@@ -60,12 +60,9 @@ class SentenceEncoder:
             str(FOLDER / "encoder.onnx"), options, providers=["CPUExecutionProvider"]
         )
 
-    def pieces(self, words: Sequence[str]) -> list[int]:
-        """The numbers of the word pieces of a sentence's words in lookup form."""
-        ids: list[int] = []
-        for word in words:
-            ids += self._table.get(word) or self._look_up(word)
-        return ids
+    def pieces(self, word: str) -> tuple[int, ...]:
+        """The numbers of the word pieces of a word in lookup form."""
+        return self._table.get(word) or self._look_up(word)
 
     def encode(self, sentences: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Vectors of unit length, shape ``(len(sentences), SIZE)``, from word pieces."""
@@ -101,7 +98,7 @@ class SentenceEncoder:
             yield first, rows
 
     def _look_up(self, word: str) -> tuple[int, ...]:
-        """The word's pieces: the longest known piece first, as the encoder was trained to read."""
+        """A word's pieces: the longest known piece first, as the encoder was trained to read."""
         found: list[int] = []
         start = 0
         while start < len(word):

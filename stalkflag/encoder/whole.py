@@ -1,14 +1,15 @@
 """A narrative as a whole: who did what to whom, in which order, which single sentences do not say.
 
 A small transformer trained on the shipped corpus (see ``experiments/narrative-encoder``) scores
-each label, indicator, act and relationship; the heads weigh its scores beside those of rules and
-words. It shows no words of its own, so evidence never rests on it.
+each label, indicator, act and relationship, and of each word how much it is evidence of an
+indicator; the heads weigh its scores beside those of rules and words.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
@@ -18,6 +19,22 @@ from stalkflag.encoder import FOLDER, load_pieces
 
 LONGEST = 318
 """Word pieces read of a narrative, as in its training; of a longer one the most telling sentences."""
+
+LEAST = -8.0
+"""The logit of evidence where there are no words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What the narrative encoder says of one narrative, in logits.
+
+    ``targets`` of shape ``(targets,)`` is in the order of ``stalkflag.model.WHOLE_TARGETS``;
+    ``evidence`` has for each sentence a row for each word piece and a column for each indicator,
+    with no rows for a sentence that was not read.
+    """
+
+    targets: NDArray[np.float32]
+    evidence: list[NDArray[np.float32]]
 
 
 class NarrativeEncoder:
@@ -39,10 +56,8 @@ class NarrativeEncoder:
             str(FOLDER / "narrative.onnx"), options, providers=["CPUExecutionProvider"]
         )
 
-    def scores(
-        self, sentences: Sequence[Sequence[int]], importance: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """Logits of shape ``(targets,)``, in the order of ``stalkflag.model.BAG_TARGETS``.
+    def scores(self, sentences: Sequence[Sequence[int]], importance: NDArray[np.float32]) -> Whole:
+        """Read one narrative.
 
         Parameters
         ----------
@@ -53,13 +68,25 @@ class NarrativeEncoder:
             narrative longer than ``LONGEST``.
         """
         ids = [self._open]
-        for number in fitting([len(pieces) for pieces in sentences], importance):
+        chosen = fitting([len(pieces) for pieces in sentences], importance)
+        for number in chosen:
             ids += sentences[number]
         ids = [*ids[: LONGEST + 1], self._close]
-        result: NDArray[np.float32] = self._session.run(
-            None, {"ids": np.array(ids, dtype=np.int64)}
-        )[0]
-        return result
+        logits, pieces = self._session.run(None, {"ids": np.array(ids, dtype=np.int64)})
+        inside = pieces[1:-1]
+        evidence = [inside[:0]] * len(sentences)
+        start = 0
+        for number in chosen:
+            evidence[number] = inside[start : start + len(sentences[number])]
+            start += len(sentences[number])
+        return Whole(with_most(logits, inside), evidence)
+
+
+def with_most(logits: NDArray[np.float32], pieces: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The narrative's logits, and after them the most that any word piece has of each indicator."""
+    most = pieces.max(axis=0) if len(pieces) else np.full(pieces.shape[1], LEAST)
+    result: NDArray[np.float32] = np.concatenate((logits, most.astype(np.float32)))
+    return result
 
 
 def fitting(lengths: Sequence[int], importance: NDArray[np.float32]) -> list[int]:

@@ -266,7 +266,8 @@ class _Corpus:
             by_sentence = sentence_words.scores(words.hashed, words.vectors)
             by_whole = self.trained_on[row]
             if by_whole is None:
-                by_whole = self.narrative.scores(words.pieces, by_sentence.max(axis=1))
+                importance = by_sentence.max(axis=1)
+                by_whole = self.narrative.scores(words.pieces, importance).targets
             dense[place] = dense_inputs(self.counts[row], by_sentence, scores, by_whole)
         return dense
 

@@ -8,7 +8,7 @@ anew for each fold, as often as there are folds, and is what a stranger's cases 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from stalkflag.assessment import ACTS, INDICATORS, LABELS, RELATIONSHIPS, Assessment
 from stalkflag.assessor import Assessor
-from stalkflag.encoder.whole import held_out_scores, text_key
+from stalkflag.encoder.whole import Whole, held_out_scores, text_key
 from stalkflag.errors import InputError
 from stalkflag.features import WordFeatures, Words
 from stalkflag.model import Model, Scores, softmax
@@ -44,14 +44,17 @@ class _Said(Model):
 
     def score(self, reading: Reading, words: WordFeatures) -> Scores:
         """The next narrative's scores; its words are not looked at."""
-        return next(self.said)
+        # Which words show it is not known: all stand for it.
+        shape = len(reading.norms), len(INDICATORS)
+        return replace(next(self.said), evidence=np.zeros(shape, dtype=np.float32))
 
 
 @dataclass(frozen=True)
 class _NotTrainedOn(Model):
     def score(self, reading: Reading, words: WordFeatures) -> Scores:
         """As the model scores, but by a narrative encoder that was not trained on this text."""
-        said = held_out_scores().get(int(text_key(reading.text)))
+        given = reading.text if reading.mended is None else reading.mended.given
+        said = held_out_scores().get(int(text_key(given)))
         return super().score(reading, words if said is None else _Instead(words, said))
 
 
@@ -66,9 +69,9 @@ class _Instead(WordFeatures):
         """The features as they are."""
         return self._words.read(reading)
 
-    def scores(self, *_: object) -> NDArray[np.float32]:
-        """What the encoder is taken to say."""
-        return self._said
+    def scores(self, sentences: Sequence[Sequence[int]], importance: NDArray[np.float32]) -> Whole:
+        """What the encoder is taken to say; the words it shows are its own."""
+        return replace(self._words.narrative.scores(sentences, importance), targets=self._said)
 
 
 def not_trained_on(model: Model) -> Model:
@@ -91,8 +94,7 @@ def fold_scores(first: NDArray[np.float64], label: NDArray[np.float64]) -> list[
             acts=dict(zip(ACTS, p[row, acts].tolist(), strict=True)),
             relationship=dict(zip(RELATIONSHIPS, ties[row].tolist(), strict=True)),
             label=dict(zip(LABELS, label[row].tolist(), strict=True)),
-            # Which sentence shows it is not known: the first stands for all.
-            sentences=np.zeros((1, len(INDICATORS)), dtype=np.float32),
+            evidence=np.empty((0, len(INDICATORS)), dtype=np.float32),
             act_sentences=np.zeros((1, len(ACTS)), dtype=np.float32),
         )
         for row in range(len(label))
