@@ -94,13 +94,8 @@ def decide(
     )
     if directions and not unclear_who:
         refer_reasons.append(law.profile.reasons["both_directions"])
-    asking = (
-        bool(reading.doubts)
-        or suggestion != "neither"
-        or "unwanted" in present
-        or scores.label["stalking"] >= CLEAR
-    )
-    points = law.points(found, asking=asking)
+    asking = suggestion != "neither" or "unwanted" in present or scores.label["stalking"] >= CLEAR
+    points = law.points(found, asking=asking or bool(reading.doubts))
     neighbours = law.neighbours(found)
     assessment = Assessment(
         id=id,

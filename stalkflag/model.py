@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -341,7 +342,8 @@ def load_model(folder: Path) -> Model:
     Raises
     ------
     ModelError
-        If a file is missing, the format is another version's, or a hash does not match.
+        If a file is missing, the format is another version's, a hash does not match, or the
+        weights are not plain arrays of the shapes named in :class:`Model`.
     """
     for name in BUNDLE_FILES:
         if not (folder / name).is_file():
@@ -369,20 +371,7 @@ def load_model(folder: Path) -> Model:
                 f"{folder / name} is not the file this bundle was made with (its hash differs): "
                 "do not use it; get the bundle again from where it was made."
             )
-    with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
-        words = {}
-        for name, targets in (("sentence", SENTENCE_TARGETS), ("bag", BAG_TARGETS)):
-            hashed = np.zeros((SIZE, len(targets)), dtype=np.float32)
-            hashed[arrays[f"{name}_rows"]] = arrays[f"{name}_hashed"]
-            rarity = np.zeros(SIZE, dtype=np.float32)
-            rarity[arrays[f"{name}_rows"]] = arrays[f"{name}_rarity"]
-            words[name] = WordWeights(
-                rarity, hashed, arrays[f"{name}_vectors"], arrays[f"{name}_bias"]
-            )
-        heads = {
-            name: Head(arrays[f"{name}_weights"], arrays[f"{name}_bias"])
-            for name in ("first", "label")
-        }
+    words, heads = _read_weights(folder / "weights.npz")
     plain = json.loads((folder / "rules.json").read_text(encoding="utf-8"))
     rules = RuleSet.from_dict(plain["rules"], compiled=Compiled(**plain["compiled"]))
     return Model(
@@ -393,6 +382,33 @@ def load_model(folder: Path) -> Model:
         first_heads=heads["first"],
         label_head=heads["label"],
     )
+
+
+def _read_weights(path: Path) -> tuple[dict[str, WordWeights], dict[str, Head]]:
+    """The word weights and the heads, by name; pickled objects, which can run code, never load."""
+    words = {}
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            for name, targets in (("sentence", SENTENCE_TARGETS), ("bag", BAG_TARGETS)):
+                hashed = np.zeros((SIZE, len(targets)), dtype=np.float32)
+                hashed[arrays[f"{name}_rows"]] = arrays[f"{name}_hashed"]
+                rarity = np.zeros(SIZE, dtype=np.float32)
+                rarity[arrays[f"{name}_rows"]] = arrays[f"{name}_rarity"]
+                words[name] = WordWeights(
+                    rarity, hashed, arrays[f"{name}_vectors"], arrays[f"{name}_bias"]
+                )
+            heads = {
+                name: Head(arrays[f"{name}_weights"], arrays[f"{name}_bias"])
+                for name in ("first", "label")
+            }
+    except (ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
+        # numpy's only sign of an object array is the name of this option in its message.
+        pickled = "allow_pickle" in str(error)
+        what = "holds pickled objects, which can run code" if pickled else "is damaged"
+        raise ModelError(
+            f"{path} {what}: do not use it; get the bundle again from where it was made."
+        ) from None
+    return words, heads
 
 
 def _sha256(path: Path) -> str:

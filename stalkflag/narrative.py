@@ -160,6 +160,10 @@ def hidden_name(character: str) -> str:
     return f"[U+{ord(character):04X}]"
 
 
+EMPTY = "The narrative is empty: ask what happened."
+TOO_THIN = (
+    "The narrative is too thin to assess: ask who did what to whom, how often and since when."
+)
 NOT_ENGLISH = "The text may not be in English: have it translated and read by a person."
 PARTLY_ENGLISH = "Part of the text may not be in English: have it translated and read by a person."
 FIGURES = "The text is mostly figures or symbols: it may be a form or a table."
@@ -172,6 +176,9 @@ TABLE = "The text is a table: score it as a file, a row each, or read it in full
 
 UNREADABLE = frozenset((NOT_ENGLISH, FIGURES, ENCODED, A_FILE, EMPTY_FORM))
 """Doubts after which nothing that was read may be relied on, so that no label is favoured."""
+
+NOTHING_TOLD = frozenset((EMPTY, TOO_THIN))
+"""Doubts of a text that tells next to nothing."""
 
 _DOCUMENT = ("%PDF-", "PK\x03\x04", "{\\rtf", "ÐÏ\x11à¡±\x1aá")
 _UNBROKEN = re.compile(r"\S{40,}")
@@ -198,7 +205,7 @@ def doubts(text: str, *, words: int, known: Sequence[bool]) -> list[str]:
         word. A text with few of them is probably not English.
     """
     if not text.strip():
-        return ["The narrative is empty: ask what happened."]
+        return [EMPTY]
     if text.lstrip().startswith(_DOCUMENT):
         return [A_FILE]
     if _other_scripts(text):
@@ -208,9 +215,7 @@ def doubts(text: str, *, words: int, known: Sequence[bool]) -> list[str]:
     if _is_empty_form(text):
         return [EMPTY_FORM]
     if words < THIN_WORDS:
-        return [
-            "The narrative is too thin to assess: ask who did what to whom, how often and since when."
-        ]
+        return [TOO_THIN]
     found: list[str] = []
     if words > LONG_WORDS:
         found.append(

@@ -131,3 +131,26 @@ def test_the_unreadable_is_referred_and_favours_no_label(assessor: Assessor, tex
 def test_the_doubtful_is_referred(assessor: Assessor, says: str) -> None:
     assessment = assessor.assess(SHAPED[says])
     assert assessment.refer and any(says in reason for reason in assessment.refer_reasons)
+
+
+THIN = "What happened, who did it, how often and since when?"
+
+
+@pytest.mark.parametrize("says", ["markup", "JSON", "thread of 2", "Part of the text"])
+def test_a_doubt_hides_no_question_that_the_facts_call_for(assessor: Assessor, says: str) -> None:
+    plain, doubtful = assessor.assess(STORY), assessor.assess(SHAPED[says])
+    assert plain.suggestion == doubtful.suggestion == "stalking"
+    open_points = {point.ask for point in doubtful.points_to_prove if point.ask}
+    assert open_points & set(doubtful.missing)
+    assert THIN not in doubtful.missing
+
+
+@pytest.mark.parametrize("text", [SHAPED["too thin"], "", *(texts[0] for texts in WRONG.values())])
+def test_where_nothing_was_told_or_read_that_is_asked(assessor: Assessor, text: str) -> None:
+    assert assessor.assess(text).missing == (THIN,)
+
+
+def test_a_doubtful_text_that_calls_for_no_question_is_asked_about(assessor: Assessor) -> None:
+    theft = "Bike stolen from outside the library between 2pm and 4pm, no suspect seen."
+    assert assessor.assess(theft).missing == ()
+    assert assessor.assess(f"<p>{theft}</p><br/>").missing == (THIN,)

@@ -7,6 +7,7 @@ from datetime import date
 
 from stalkflag.assessment import INDICATORS, LEARNED, PointToProve, SetAside
 from stalkflag.law.applied import AppliedLaw, Found
+from stalkflag.narrative import NOTHING_TOLD, UNREADABLE
 
 MOST_QUESTIONS = 5
 """Questions asked at the most; the points to prove say what else is open."""
@@ -83,9 +84,15 @@ def missing(
     asking: bool,
     unclear_who: bool,
 ) -> list[str]:
-    """What to ask, the most important first; not what the text answers already."""
+    """What to ask, the most important first; not what the text answers already.
+
+    ``asking`` is whether the facts call for questions. Of a text that tells nothing, that cannot
+    be read, or that is doubtful and calls for no question, it is asked what happened.
+    """
     questions = law.profile.questions
-    if found.reading.doubts:
+    doubts = set(found.reading.doubts)
+    unread = bool(doubts & UNREADABLE) or (bool(doubts) and doubts <= NOTHING_TOLD)
+    if unread or (doubts and not asking):
         return [questions["thin"]]
     if not asking:
         return []
