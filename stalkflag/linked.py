@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from stalkflag.assessment import Assessment, Basis
 from stalkflag.conduct import Conduct
 from stalkflag.context import Cue, Finding
 from stalkflag.errors import InputError
-from stalkflag.escalation import Change, escalation
+from stalkflag.escalation import escalation
+from stalkflag.linked_set import MOST_REPORTS, LinkedAssessment, Report, too_large
 from stalkflag.model import Scores
 from stalkflag.narrative import MAX_CHARACTERS
 from stalkflag.reading import Reading
@@ -28,12 +29,6 @@ from stalkflag.rules import Rule
 
 if TYPE_CHECKING:
     from stalkflag.assessor import Assessor
-
-SCHEMA = "stalkflag.linked/1"
-
-MOST_REPORTS = 200
-"""Sets with more reports than this are not judged as a whole: the key that links them is more
-likely a stand-in for "not known" than one victim and one suspect."""
 
 LEAST_REPEATED = 0.2
 """How improbable the model may hold repetition, at the least, when the set shows it all the same:
@@ -51,100 +46,6 @@ AGAIN = Rule(
     category="conduct",
     shows=("repeated",),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One report of a set: its narrative, its id, and when it happened, if that is known."""
-
-    text: str
-    id: str | None = None
-    when: datetime | None = None
-
-    @property
-    def date(self) -> str | None:
-        """The day it happened, as ISO 8601."""
-        return self.when.date().isoformat() if self.when else None
-
-
-@dataclass(frozen=True, slots=True)
-class LinkedAssessment:
-    """A set of reports, each assessed alone and all assessed together.
-
-    ``reports`` and ``alone`` are in the order of the dates, reports without a date last.
-    ``together`` has offsets into the narratives joined; ``starts`` says where each begins in them.
-    It is ``None``, and ``note`` says why, if the set is too large to be one victim and suspect.
-    """
-
-    reports: tuple[Report, ...]
-    alone: tuple[Assessment, ...]
-    showing: tuple[int, ...]
-    together: Assessment | None
-    starts: tuple[int, ...]
-    escalation: tuple[Change, ...] = ()
-    note: str | None = None
-
-    @property
-    def raised(self) -> tuple[int, ...]:
-        """The reports that alone are not stalking while the set is."""
-        if self.together is None or self.together.suggestion != "stalking":
-            return ()
-        return tuple(i for i, one in enumerate(self.alone) if one.suggestion != "stalking")
-
-    def place(self, start: int) -> tuple[int, int]:
-        """The report in which an offset into the joined narratives lies, and the offset in it."""
-        report = bisect.bisect_right(self.starts, start) - 1
-        return report, start - self.starts[report]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The set as nested plain data; every piece of evidence names its report.
-
-        ``start`` and ``end`` are offsets into the narrative of that ``report``, which is a place
-        in ``reports``.
-        """
-        first, last = self._dates()
-        together = {} if self.together is None else self.together.to_dict()
-        for name in ("schema", "id"):
-            together.pop(name, None)
-        return {
-            "schema": SCHEMA,
-            "reports": [
-                {
-                    "id": report.id,
-                    "date": report.date,
-                    "suggestion": one.suggestion,
-                    "refer": one.refer,
-                    "probabilities": one.probabilities,
-                    "occasions": one.course_of_conduct.occasions,
-                    "shows_conduct": index in self.showing,
-                    "raised": index in self.raised,
-                }
-                for index, (report, one) in enumerate(zip(self.reports, self.alone, strict=True))
-            ],
-            "first_date": first,
-            "last_date": last,
-            "escalation": [
-                {"kind": c.kind, "says": c.says, "reports": list(c.reports)}
-                for c in self.escalation
-            ],
-            "note": self.note,
-            **self._placed(together),
-        }
-
-    def _placed(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return [self._placed(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        if "start" in value and "end" in value:
-            report, start = self.place(value["start"])
-            moved = {"start": start, "end": start + value["end"] - value["start"]}
-            return {"report": report, **value, **moved}
-        return {key: self._placed(item) for key, item in value.items()}
-
-    def _dates(self) -> tuple[str | None, str | None]:
-        dates = [report.date for report in self.reports if report.date]
-        return (dates[0], dates[-1]) if dates else (None, None)
 
 
 def assess_linked(
@@ -200,14 +101,6 @@ def assess_linked(
         together=together,
         starts=tuple(starts),
         escalation=tuple(escalation(dates, alone, showing)),
-    )
-
-
-def too_large(reports: int, most: int = MOST_REPORTS) -> str:
-    """Why a set of so many reports is not judged as a whole."""
-    return (
-        f"{reports:,} reports are linked by this key, more than {most} reports or "
-        f"{MAX_CHARACTERS:,} characters: it may stand for 'not known'. Not judged as a whole."
     )
 
 

@@ -10,7 +10,8 @@ import pytest
 from stalkflag import Assessor
 from stalkflag.assessment import INDICATORS
 from stalkflag.errors import InputError
-from stalkflag.linked import LinkedAssessment, Report, assess_linked
+from stalkflag.linked import assess_linked
+from stalkflag.linked_set import LinkedAssessment, Report
 
 PURSUIT = [
     "A man she met once at the gym followed her to her car in the car park. She felt uneasy.",

@@ -32,7 +32,7 @@ from stalkflag.batch.linking import (
 )
 from stalkflag.batch.reading import Rejected, Row
 from stalkflag.errors import InputError
-from stalkflag.linked import SCHEMA, Report, too_large
+from stalkflag.linked_set import SCHEMA, Report, too_large
 from stalkflag.narrative import MAX_CHARACTERS
 
 

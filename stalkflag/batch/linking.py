@@ -14,15 +14,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stalkflag.assessment import Assessment
-from stalkflag.assessor import Assessor, load
 from stalkflag.batch.dates import read_when
 from stalkflag.batch.reading import Row
 from stalkflag.errors import StalkflagError
-from stalkflag.linked import MOST_REPORTS, Report, assess_linked
+from stalkflag.linked_set import MOST_REPORTS, Report
+
+if TYPE_CHECKING:
+    from stalkflag.assessor import Assessor
 
 LINKED: dict[str, type] = {
     "linked_set": str,
@@ -155,6 +156,7 @@ def link_group(
     :func:`link_key` to ``applyInArrow``, which calls this.
     """
     from stalkflag.batch.score import flatten
+    from stalkflag.linked import assess_linked
 
     key = link_key(rows[0].values, link.columns)
     when = [read_when(row.values.get(link.date_column or "")) for row in rows]
@@ -176,19 +178,13 @@ def link_group(
 
 
 def judge_sets(sets: Sets, *, model: str, law: str, workers: int) -> Iterator[dict[str, Any]]:
-    """Assess sets in order, in this process or by workers that each load the model once."""
-    chunks = _chunks(sets)
-    few = list(islice(chunks, 2 * workers))
-    if workers <= 1 or len(few) < 2 * workers:
-        assessor = load(model, law=law)
-        for chunk in chain(few, chunks):
-            yield from _judge(assessor, chunk)
-        return
+    """Assess sets in order, by up to ``workers`` processes that each load the model once."""
     context = multiprocessing.get_context("spawn")
+    workers = max(1, workers)
     with ProcessPoolExecutor(workers, context, _start_worker, (model, law)) as pool:
         ahead: deque[Future[list[dict[str, Any]]]] = deque()
         try:
-            for chunk in chain(few, chunks):
+            for chunk in _chunks(sets):
                 ahead.append(pool.submit(_work, chunk))
                 if len(ahead) >= 3 * workers:
                     yield from ahead.popleft().result()
@@ -211,18 +207,20 @@ def _chunks(sets: Sets) -> Iterator[list[list[Report]]]:
         yield chunk
 
 
-def _judge(assessor: Assessor, chunk: list[list[Report]]) -> list[dict[str, Any]]:
-    return [assess_linked(assessor, reports, most=len(reports)).to_dict() for reports in chunk]
-
-
 _worker_assessor: Assessor | None = None
 
 
 def _start_worker(model: str, law: str) -> None:
+    from stalkflag.assessor import load
+
     global _worker_assessor
     _worker_assessor = load(model, law=law)
 
 
 def _work(chunk: list[list[Report]]) -> list[dict[str, Any]]:
+    from stalkflag.linked import assess_linked
+
     assert _worker_assessor is not None
-    return _judge(_worker_assessor, chunk)
+    return [
+        assess_linked(_worker_assessor, reports, most=len(reports)).to_dict() for reports in chunk
+    ]

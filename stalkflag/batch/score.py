@@ -217,9 +217,9 @@ def check_places(paths: list[Path], output: Path, rejects: Path | None) -> None:
 def model_folder(ref: str) -> Path:
     """The folder of a model, found once: what a name in a registry means may change meanwhile."""
     if ":/" in ref and not Path(ref).exists():
-        from stalkflag.assessor import bundle_folder
+        from stalkflag.training.store import bundle_from_uri
 
-        return bundle_folder(ref)
+        return bundle_from_uri(ref)
     # This process only reads and writes: it does without spaCy.
     return Path(stalkflag.__file__).parent / "bundled" if ref == "bundled" else Path(ref)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import random
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -174,6 +176,32 @@ def test_rejected_rows_do_not_shift_what_belongs_to_the_others(run: Run, tmp_pat
     got = read(out)
     assert {row["linked_reports"] for row in got.values()} == {3}
     assert len({row["linked_p_stalking"] for row in got.values()}) == 1
+
+
+FILES_ONLY = """
+import sys
+from pathlib import Path
+from stalkflag.batch.linking import Link
+from stalkflag.batch.score import Options, score_files
+
+link = Link(("victim_id", "suspect_id"))
+options = Options(link=link, links=Path(sys.argv[3]), law="scotland")
+tally = score_files([sys.argv[1]], Path(sys.argv[2]), options, workers=2)
+print(tally.written, tally.linked.sets)
+print(*{"spacy", "numpy", "onnxruntime", "stalkflag.assessor"} & set(sys.modules))
+"""
+
+
+def test_the_process_that_reads_and_writes_loads_no_spacy(tmp_path: Path) -> None:
+    write(tmp_path / "in.csv", rows()[:30])
+    places = [str(tmp_path / name) for name in ("in.csv", "out.csv", "sets.jsonl")]
+    done = subprocess.run(
+        [sys.executable, "-c", FILES_ONLY, *places], capture_output=True, text=True, check=True
+    )
+    counts, loaded = done.stdout.split("\n")[:2]
+    sets = len((tmp_path / "sets.jsonl").read_text(encoding="utf-8").splitlines())
+    assert counts == f"30 {sets}" and sets
+    assert loaded == ""
 
 
 def test_narratives_wait_in_a_file_without_a_name(tmp_path: Path) -> None:
