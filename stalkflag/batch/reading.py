@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,9 +263,12 @@ def column_of(where: str, columns: list[str], *, asked: str, option: str) -> str
 
 
 def _find_column(columns: list[str], names: tuple[str, ...]) -> str | None:
-    by_lower = {column.strip().lower(): column for column in reversed(columns)}
-    keys = (name.strip().lower() for name in names)
+    by_lower = {column.strip(_BLANK).lower(): column for column in reversed(columns)}
+    keys = (name.strip(_BLANK).lower() for name in names)
     return next((by_lower[key] for key in keys if key in by_lower), None)
+
+
+_BLANK = string.whitespace + "\u00a0\u200b\ufeff"
 
 
 def shown_names(columns: list[str]) -> str:

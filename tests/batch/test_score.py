@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from conftest import Run
+from python_calamine import CalamineWorkbook
 
 from stalkflag.batch.recorded import recorded_label
 from stalkflag.batch.score import ADDED_COLUMNS
@@ -63,6 +66,43 @@ def test_json_lines_hold_the_same_assessments_as_flat_files(run: Run, tmp_path: 
         for name in item["indicators"]:
             for evidence in item["indicators"][name]["evidence"]:
                 assert text[evidence["start"] : evidence["end"]] == evidence["text"]
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet", "xlsx"])
+def test_characters_that_no_file_holds_lose_no_row_and_no_offset(
+    run: Run, tmp_path: Path, ending: str
+) -> None:
+    # Half a surrogate pair in the words, the id and a name; NUL, U+FFFF; a file's name in Latin-1.
+    lines = [
+        rb'{"id": "a\ud800", "text": "He fol\ud83dlowed her home every night \ud83d\ude00", "\udc00": 1}',
+        rb'{"id": "b", "text": "\u0000\uffff\ufffe\u000b He followed her home every night."}',
+        rb'{"id": "c", "text": "\udfff"}',
+    ]
+    source = os.fsdecode(os.fsencode(tmp_path) + b"/in\xe9.jsonl")
+    Path(source).write_bytes(b"\n".join(lines))
+    output, nested = tmp_path / f"out.{ending}", tmp_path / "nested.jsonl"
+    for place in (output, nested):
+        done = run("score", source, "-o", place)
+        assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in nested.open(encoding="utf-8")]
+    assert [row["id"] for row in found] == ["a\ufffd", "b", "c"]
+    assert found[0]["file"] == f"{tmp_path}/in\ufffd.jsonl"
+    texts = ["He fol\ufffdlowed her home every night 😀", json.loads(lines[1])["text"], "\ufffd"]
+    for row, text in zip(found, texts, strict=True):
+        pieces = [e for one in row["indicators"].values() for e in one["evidence"]] + row["acts"]
+        assert pieces or len(text) == 1
+        assert all(text[e["start"] : e["end"]] == e["text"] for e in pieces)
+    if ending == "csv":
+        assert [row["text"] for row in read(output)] == texts
+    if ending == "xlsx":
+        rows = CalamineWorkbook.from_path(output).get_sheet_by_index(0).to_python()
+        # No XML holds these two: they are written as Excel writes them.
+        texts[1] = texts[1].replace("\uffff\ufffe", "_xFFFF__xFFFE_")
+        assert [row[rows[0].index("text")] for row in rows[1:]] == texts
+    if ending == "parquet":
+        table = pq.read_table(output)
+        assert table.column("id").to_pylist() == [row["id"] for row in found]
+        assert table.column("probabilities").to_pylist() == [r["probabilities"] for r in found]
 
 
 def test_two_workers_write_the_same_bytes_as_one(run: Run, tmp_path: Path) -> None:
