@@ -53,6 +53,7 @@ def assess_linked(
 ) -> LinkedAssessment:
     """Assess reports of one victim and one suspect, each alone and all as one course of conduct.
 
+    Each report is assessed by the law of its day, the set by that of its last day.
     A single report gives exactly its own assessment. The lower bound on occasions is the largest
     of what one report says and the number of reports that show conduct on different occasions:
     reports of the same text, or with the same date and time, count once. A set of more than
@@ -69,13 +70,14 @@ def assess_linked(
     characters = sum(len(report.text) for report in ordered)
     if len(ordered) > most or characters > MAX_CHARACTERS:
         names = (report.id for report in ordered)
-        alone = tuple(assessor.assess_many((report.text for report in ordered), ids=names))
+        texts, days = (r.text for r in ordered), (r.day for r in ordered)
+        alone = tuple(assessor.assess_many(texts, ids=names, on=days))
         note = too_large(len(ordered), most)
         return LinkedAssessment(ordered, alone, (), None, (0,) * len(ordered), note=note)
     with assessor.reader.forgetting():
         readings = [assessor.reader.read_doc(assessor.reader.make_doc(r.text)) for r in ordered]
         alone = tuple(
-            assessor.decide(reading, report.id)
+            assessor.decide(reading, report.id, day=report.day)
             for reading, report in zip(readings, ordered, strict=True)
         )
         if len(ordered) == 1:
@@ -85,7 +87,8 @@ def assess_linked(
         scores = assessor.score(joined)
         if len(showing) >= assessor.profile.least_occasions:
             scores = _given_repeated(scores)
-        together = assessor.decide(joined, None, scores)
+        last = max((report.day for report in ordered if report.day), default=None)
+        together = assessor.decide(joined, None, scores, day=last)
     apart = [i for i, one in enumerate(alone) if one.suggestion == "stalking"]
     if apart and together.suggestion != "stalking":
         reason = (
@@ -93,14 +96,13 @@ def assess_linked(
             f"like {together.suggestion}: read them in full."
         )
         together = replace(together, refer=True, refer_reasons=(*together.refer_reasons, reason))
-    dates = [report.when.date() if report.when else None for report in ordered]
     return LinkedAssessment(
         reports=ordered,
         alone=alone,
         showing=showing,
         together=together,
         starts=tuple(starts),
-        escalation=tuple(escalation(dates, alone, showing)),
+        escalation=tuple(escalation([report.day for report in ordered], alone, showing)),
     )
 
 
@@ -154,7 +156,8 @@ def _join(
         basis += [replace(b, start=b.start + at, end=b.end + at) for b in reading.conduct.basis]
         if index in showing and len(showing) > 1:
             start, end = _conduct_words(alone[index])
-            when = f" ({reports[index].date})" if reports[index].date else ""
+            day = reports[index].day
+            when = f" ({day.isoformat()})" if day else ""
             counts = f"one of {len(showing)} reports that show conduct{when}"
             basis.append(Basis(start + at, end + at, reading.text[start:end], counts))
             if index != showing[0]:
@@ -218,7 +221,7 @@ def _tokens(reading: Reading, start: int, end: int) -> tuple[int, int]:
 def _span(readings: Sequence[Reading], showing: Sequence[Report]) -> int | None:
     """Days from the first to the last report that shows conduct, or what one of them says."""
     spans = [r.conduct.span_days for r in readings if r.conduct.span_days is not None]
-    dates = [report.when.date() for report in showing if report.when]
+    dates = [report.day for report in showing if report.day]
     if len(dates) > 1:
         spans.append((max(dates) - min(dates)).days)
     return max(spans, default=None)

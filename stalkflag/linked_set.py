@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from stalkflag.assessment import Assessment
@@ -30,9 +30,9 @@ class Report:
     when: datetime | None = None
 
     @property
-    def date(self) -> str | None:
-        """The day it happened, as ISO 8601."""
-        return self.when.date().isoformat() if self.when else None
+    def day(self) -> date | None:
+        """The day it happened."""
+        return self.when.date() if self.when else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class LinkedAssessment:
             "reports": [
                 {
                     "id": report.id,
-                    "date": report.date,
+                    "date": report.day.isoformat() if report.day else None,
                     "suggestion": one.suggestion,
                     "refer": one.refer,
                     "probabilities": one.probabilities,
@@ -111,7 +111,7 @@ class LinkedAssessment:
         return {key: self._placed(item) for key, item in value.items()}
 
     def _dates(self) -> tuple[str | None, str | None]:
-        dates = [report.date for report in self.reports if report.date]
+        dates = [report.day.isoformat() for report in self.reports if report.day]
         return (dates[0], dates[-1]) if dates else (None, None)
 
 

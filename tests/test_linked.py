@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime
+from datetime import date, datetime
 
 import pytest
 
@@ -36,7 +36,8 @@ def pursuit(assessor: Assessor) -> LinkedAssessment:
 )
 def test_a_single_report_is_its_own_assessment(assessor: Assessor, text: str) -> None:
     linked = assess_linked(assessor, [Report(text, "x", datetime(2024, 1, 1))])
-    assert linked.together == linked.alone[0] == assessor.assess(text, id="x")
+    alone = assessor.assess(text, id="x", on=date(2024, 1, 1))
+    assert linked.together == linked.alone[0] == alone
     assert linked.raised == ()
     assert linked.escalation == ()
 

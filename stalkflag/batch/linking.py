@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from stalkflag.assessment import Assessment
-from stalkflag.batch.dates import read_when
 from stalkflag.batch.reading import Row
 from stalkflag.errors import StalkflagError
 from stalkflag.linked_set import MOST_REPORTS, Report
@@ -52,13 +51,12 @@ Judge = Callable[[Sets], Iterator[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Which columns name the victim and the suspect, and which when it happened.
+    """Which columns name the victim and the suspect.
 
     ``most`` is the number of reports above which a set is not judged as a whole.
     """
 
     columns: tuple[str, ...]
-    date_column: str | None = None
     most: int = MOST_REPORTS
 
 
@@ -70,7 +68,6 @@ class LinkTally:
     reports: int = 0
     raised: int = 0
     without_key: int = 0
-    without_date: int = 0
     too_large: int = 0
 
     def lines(self) -> list[str]:
@@ -81,7 +78,6 @@ class LinkTally:
         ]
         for number, what in (
             (self.without_key, "rows have no key to link on"),
-            (self.without_date, "rows have no date that can be read"),
             (self.too_large, "sets are too large to be one victim and suspect: not judged"),
         ):
             if number:
@@ -159,14 +155,15 @@ def link_group(
     from stalkflag.linked import assess_linked
 
     key = link_key(rows[0].values, link.columns)
-    when = [read_when(row.values.get(link.date_column or "")) for row in rows]
     if key is None or len(rows) == 1 or len(rows) > link.most:
         name = None if key is None or len(rows) == 1 else set_name(key)
-        alone = assessor.assess_many((row.text for row in rows), ids=(row.id for row in rows))
+        alone = assessor.assess_many(
+            (row.text for row in rows), ids=(row.id for row in rows), on=(row.day for row in rows)
+        )
         size = {"linked_set": name, "linked_reports": len(rows)} if name else {}
         return [(one, {**alone_columns(flatten(one)), **size}) for one in alone]
     # The places of the rows are their names while they are sorted by date.
-    reports = [Report(r.text, str(n), w) for n, (r, w) in enumerate(zip(rows, when, strict=True))]
+    reports = [Report(row.text, str(place), row.when) for place, row in enumerate(rows)]
     linked = assess_linked(assessor, reports, most=link.most)
     added = member_columns(linked.to_dict(), set_name(key))
     found: list[Any] = [None] * len(rows)

@@ -26,6 +26,7 @@ from stalkflag.batch.reading import (
     narrative_of,
     row_id,
     text_column_of,
+    when_of,
 )
 from stalkflag.batch.recorded import Offences, load_offences
 from stalkflag.batch.score import Options, Tally, check_columns, flatten, model_folder, recorded
@@ -221,6 +222,8 @@ def _score(session: Any, sources: list[str], place: Place, options: Options) -> 
     counts.append(f.count_if("refer").alias("referred"))
     if options.recorded_as:
         counts.append(f.count_if("disagrees").alias("disagree"))
+    if options.date_column:
+        counts.append(f.count_if(f.col("law.on").isNull()).alias("without_date"))
     seen = Observation("rows")
     kept = rows.observe(seen, *counts).filter(KEPT).drop(KEPT)
     kept.write.parquet(place.uri)
@@ -233,6 +236,7 @@ def _score(session: Any, sources: list[str], place: Place, options: Options) -> 
         left_out=found["rows"] - found["written"],
         referred=found["referred"],
         disagree=found.get("disagree"),
+        without_date=found.get("without_date", 0),
         suggestions={label: found[label] for label in LABELS},
     )
 
@@ -282,14 +286,16 @@ def _assess_batch(task: Task, assessor: Assessor, batch: pa.RecordBatch) -> pa.R
     rows = []
     for plain in batch.to_pylist():
         values, number = plain["input"], plain["row"]
+        when = when_of(values, task.options.date_column)
         text = narrative_of(values, task.text_column)
         if text is None:
             raise RuntimeError(f"'{task.text_column}' is not text")
         id = row_id(values, task.id_column, number)
-        rows.append(Row(_path(plain["file"]), number, values, text, id))
+        rows.append(Row(_path(plain["file"]), number, values, text, id, when))
     scored: list[Scored] = []
+    texts, ids, days = (r.text for r in rows), (r.id for r in rows), (r.day for r in rows)
     try:
-        for one in assessor.assess_many((r.text for r in rows), ids=(r.id for r in rows)):
+        for one in assessor.assess_many(texts, ids=ids, on=days):
             row, flat = rows[len(scored)], flatten(one)
             beside: dict[str, Any] = {}
             if task.options.recorded_as:

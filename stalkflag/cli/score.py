@@ -83,7 +83,11 @@ def score_cli(
     ] = None,
     date_column: Annotated[
         str | None,
-        typer.Option(help="With --link-on: the column that says when.", show_default=False),
+        typer.Option(
+            help="The column that says when it happened: the law of that day is applied, and "
+            "linked sets are read in its order.",
+            show_default=False,
+        ),
     ] = None,
     link_limit: Annotated[
         int, typer.Option(min=2, help="Larger sets are not judged: the key may mean 'not known'.")
@@ -145,12 +149,13 @@ def score_cli(
     link = None
     if link_on:
         names = tuple(dict.fromkeys(name.strip() for name in link_on.split(",")))
-        link = Link(names, date_column, link_limit)
+        link = Link(names, link_limit)
     options = Options(
         model=model,
         law=law,
         text_column=text_column,
         id_column=id_column,
+        date_column=date_column,
         recorded_as=recorded_as,
         offences=offences,
         link=link,
@@ -263,6 +268,11 @@ def _summarise(
     say(f"Suggested: {suggested}; {tally.referred:,} referred to a person.")
     if tally.disagree is not None:
         say(f"{tally.disagree:,} rows were recorded as something else than is suggested.")
+    if tally.without_date:
+        say(
+            f"{tally.without_date:,} rows have no date that can be read: the law was applied to them "
+            "as it was when the profile was last checked."
+        )
     for line in tally.linked.lines() if tally.linked else ():
         say(line)
     if tally.shortened:

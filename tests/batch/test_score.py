@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from datetime import date
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ import pytest
 from conftest import Run
 from python_calamine import CalamineWorkbook
 
+from stalkflag import Assessor
 from stalkflag.batch.recorded import recorded_label
 from stalkflag.batch.score import ADDED_COLUMNS
 
@@ -105,6 +107,28 @@ def test_characters_that_no_file_holds_lose_no_row_and_no_offset(
         assert table.column("probabilities").to_pylist() == [r["probabilities"] for r in found]
 
 
+def test_each_row_is_assessed_by_the_law_of_its_day(
+    run: Run, tmp_path: Path, assessor: Assessor
+) -> None:
+    days = ["01/05/2011", "2021-05-01 23:10", "31/02/2021", "", "01/01/1900"]
+    source = tmp_path / "in.csv"
+    lines = [f'{day},"{ROWS[0][1]}"' for day in days]
+    source.write_text("\n".join(["when,narrative", *lines]), encoding="utf-8")
+    done = run("score", source, "-o", tmp_path / "out.jsonl", "--date-column", "when")
+    assert done.returncode == 0, done.stderr
+    assert "3 rows have no date that can be read" in done.stderr
+    expected = [
+        assessor.assess(ROWS[0][1], id=str(number), on=day)
+        for number, day in enumerate(
+            [date(2011, 5, 1), date(2021, 5, 1), None, None, None], start=1
+        )
+    ]
+    assert expected[0].points_to_prove != expected[1].points_to_prove
+    for line, one in zip((tmp_path / "out.jsonl").open(encoding="utf-8"), expected, strict=True):
+        plain = json.loads(line)
+        assert {key: plain[key] for key in one.to_dict()} == json.loads(one.to_json())
+
+
 def test_two_workers_write_the_same_bytes_as_one(run: Run, tmp_path: Path) -> None:
     lines = [json.dumps({"id": i, "text": f"{ROWS[i % 5][1]} Ref {i}."}) for i in range(400)]
     source = tmp_path / "in.jsonl"
@@ -154,6 +178,9 @@ def test_mistakes_are_one_sentence(run: Run, arguments: list[str], says: str) ->
         ("Pursue course of conduct in breach of s.1(1) which amounts to stalking", "stalking"),
         ("8/30 Harassment", "harassment"),
         ("Malicious communications", "harassment"),
+        ("47/009 Stalking", "stalking"),
+        ("Scottish code 47/004", "harassment"),
+        ("47/008 Threatening or abusive behaviour", "neither"),
         ("58D Criminal damage", "neither"),
         ("28/30 something else", "neither"),
         ("", "neither"),
