@@ -148,8 +148,7 @@ def link_group(
 ) -> list[tuple[Assessment, dict[str, Any]]]:
     """The rows of one key (or of none), each assessed alone and with what linking adds to it.
 
-    For engines that group rows themselves: Spark gives the rows of ``groupBy`` on the values of
-    :func:`link_key` to ``applyInArrow``, which calls this.
+    For engines that group rows themselves by :func:`link_key`, as Spark does.
     """
     from stalkflag.batch.score import flatten
     from stalkflag.linked import assess_linked

@@ -13,6 +13,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
+from urllib.parse import unquote, urlsplit
 
 from stalkflag.errors import InputError, MissingExtra
 from stalkflag.narrative import KEEP_BYTES, utf8_share
@@ -87,6 +88,11 @@ def compressing(stream: IO[bytes], path: Path) -> IO[bytes]:
 def shown_path(path: Path) -> str:
     """A path as it can be written to any file: bytes that are no UTF-8 are replaced."""
     return os.fsencode(path).decode("utf-8", errors="replace")
+
+
+def path_of(uri: str) -> str:
+    """A file as a person calls it: the path of a file URI, any other URI as it is."""
+    return unquote(urlsplit(uri).path) if uri.startswith("file:") else uri
 
 
 def sha256(path: Path) -> str:

@@ -166,10 +166,11 @@ def score_cli(
     console = Console(stderr=True, highlight=False)
     began = time.monotonic()
     if engine is Engine.spark:
-        if resume or rejects or options.by_need or link:
+        if resume or rejects or options.by_need or links:
             raise InputError(
-                "--resume, --rejects, --sort and --link-on are for --engine local: Spark does lost work again "
-                "by itself, rejects no row of a Parquet file, and can sort what it wrote."
+                "--resume, --rejects, --sort and --links are for --engine local: Spark does lost "
+                "work again by itself, rejects no row of a Parquet file, and can sort and group "
+                "what it wrote."
             )
         from stalkflag.batch.spark import score_on_spark
 
