@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from stalkflag.assessment import Assessment, Basis
 from stalkflag.conduct import Conduct
 from stalkflag.context import Cue, Finding
 from stalkflag.errors import InputError
-from stalkflag.escalation import Change, escalation
+from stalkflag.escalation import escalation
+from stalkflag.linked_set import MOST_REPORTS, LinkedAssessment, Report, too_large
 from stalkflag.model import Scores
 from stalkflag.narrative import MAX_CHARACTERS
 from stalkflag.reading import Reading
@@ -28,12 +29,6 @@ from stalkflag.rules import Rule
 
 if TYPE_CHECKING:
     from stalkflag.assessor import Assessor
-
-SCHEMA = "stalkflag.linked/1"
-
-MOST_REPORTS = 200
-"""Sets with more reports than this are not judged as a whole: the key that links them is more
-likely a stand-in for "not known" than one victim and one suspect."""
 
 LEAST_REPEATED = 0.2
 """How improbable the model may hold repetition, at the least, when the set shows it all the same:
@@ -53,105 +48,12 @@ AGAIN = Rule(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One report of a set: its narrative, its id, and when it happened, if that is known."""
-
-    text: str
-    id: str | None = None
-    when: datetime | None = None
-
-    @property
-    def date(self) -> str | None:
-        """The day it happened, as ISO 8601."""
-        return self.when.date().isoformat() if self.when else None
-
-
-@dataclass(frozen=True, slots=True)
-class LinkedAssessment:
-    """A set of reports, each assessed alone and all assessed together.
-
-    ``reports`` and ``alone`` are in the order of the dates, reports without a date last.
-    ``together`` has offsets into the narratives joined; ``starts`` says where each begins in them.
-    It is ``None``, and ``note`` says why, if the set is too large to be one victim and suspect.
-    """
-
-    reports: tuple[Report, ...]
-    alone: tuple[Assessment, ...]
-    showing: tuple[int, ...]
-    together: Assessment | None
-    starts: tuple[int, ...]
-    escalation: tuple[Change, ...] = ()
-    note: str | None = None
-
-    @property
-    def raised(self) -> tuple[int, ...]:
-        """The reports that alone are not stalking while the set is."""
-        if self.together is None or self.together.suggestion != "stalking":
-            return ()
-        return tuple(i for i, one in enumerate(self.alone) if one.suggestion != "stalking")
-
-    def place(self, start: int) -> tuple[int, int]:
-        """The report in which an offset into the joined narratives lies, and the offset in it."""
-        report = bisect.bisect_right(self.starts, start) - 1
-        return report, start - self.starts[report]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The set as nested plain data; every piece of evidence names its report.
-
-        ``start`` and ``end`` are offsets into the narrative of that ``report``, which is a place
-        in ``reports``.
-        """
-        first, last = self._dates()
-        together = {} if self.together is None else self.together.to_dict()
-        for name in ("schema", "id"):
-            together.pop(name, None)
-        return {
-            "schema": SCHEMA,
-            "reports": [
-                {
-                    "id": report.id,
-                    "date": report.date,
-                    "suggestion": one.suggestion,
-                    "refer": one.refer,
-                    "probabilities": one.probabilities,
-                    "occasions": one.course_of_conduct.occasions,
-                    "shows_conduct": index in self.showing,
-                    "raised": index in self.raised,
-                }
-                for index, (report, one) in enumerate(zip(self.reports, self.alone, strict=True))
-            ],
-            "first_date": first,
-            "last_date": last,
-            "escalation": [
-                {"kind": c.kind, "says": c.says, "reports": list(c.reports)}
-                for c in self.escalation
-            ],
-            "note": self.note,
-            **self._placed(together),
-        }
-
-    def _placed(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return [self._placed(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        if "start" in value and "end" in value:
-            report, start = self.place(value["start"])
-            moved = {"start": start, "end": start + value["end"] - value["start"]}
-            return {"report": report, **value, **moved}
-        return {key: self._placed(item) for key, item in value.items()}
-
-    def _dates(self) -> tuple[str | None, str | None]:
-        dates = [report.date for report in self.reports if report.date]
-        return (dates[0], dates[-1]) if dates else (None, None)
-
-
 def assess_linked(
     assessor: Assessor, reports: Sequence[Report], *, most: int = MOST_REPORTS
 ) -> LinkedAssessment:
     """Assess reports of one victim and one suspect, each alone and all as one course of conduct.
 
+    Each report is assessed by the law of its day, the set by that of its last day.
     A single report gives exactly its own assessment. The lower bound on occasions is the largest
     of what one report says and the number of reports that show conduct on different occasions:
     reports of the same text, or with the same date and time, count once. A set of more than
@@ -168,13 +70,14 @@ def assess_linked(
     characters = sum(len(report.text) for report in ordered)
     if len(ordered) > most or characters > MAX_CHARACTERS:
         names = (report.id for report in ordered)
-        alone = tuple(assessor.assess_many((report.text for report in ordered), ids=names))
+        texts, days = (r.text for r in ordered), (r.day for r in ordered)
+        alone = tuple(assessor.assess_many(texts, ids=names, on=days))
         note = too_large(len(ordered), most)
         return LinkedAssessment(ordered, alone, (), None, (0,) * len(ordered), note=note)
     with assessor.reader.forgetting():
         readings = [assessor.reader.read_doc(assessor.reader.make_doc(r.text)) for r in ordered]
         alone = tuple(
-            assessor.decide(reading, report.id)
+            assessor.decide(reading, report.id, day=report.day)
             for reading, report in zip(readings, ordered, strict=True)
         )
         if len(ordered) == 1:
@@ -184,7 +87,8 @@ def assess_linked(
         scores = assessor.score(joined)
         if len(showing) >= assessor.profile.least_occasions:
             scores = _given_repeated(scores)
-        together = assessor.decide(joined, None, scores)
+        last = max((report.day for report in ordered if report.day), default=None)
+        together = assessor.decide(joined, None, scores, day=last)
     apart = [i for i, one in enumerate(alone) if one.suggestion == "stalking"]
     if apart and together.suggestion != "stalking":
         reason = (
@@ -192,22 +96,13 @@ def assess_linked(
             f"like {together.suggestion}: read them in full."
         )
         together = replace(together, refer=True, refer_reasons=(*together.refer_reasons, reason))
-    dates = [report.when.date() if report.when else None for report in ordered]
     return LinkedAssessment(
         reports=ordered,
         alone=alone,
         showing=showing,
         together=together,
         starts=tuple(starts),
-        escalation=tuple(escalation(dates, alone, showing)),
-    )
-
-
-def too_large(reports: int, most: int = MOST_REPORTS) -> str:
-    """Why a set of so many reports is not judged as a whole."""
-    return (
-        f"{reports:,} reports are linked by this key, more than {most} reports or "
-        f"{MAX_CHARACTERS:,} characters: it may stand for 'not known'. Not judged as a whole."
+        escalation=tuple(escalation([report.day for report in ordered], alone, showing)),
     )
 
 
@@ -261,7 +156,8 @@ def _join(
         basis += [replace(b, start=b.start + at, end=b.end + at) for b in reading.conduct.basis]
         if index in showing and len(showing) > 1:
             start, end = _conduct_words(alone[index])
-            when = f" ({reports[index].date})" if reports[index].date else ""
+            day = reports[index].day
+            when = f" ({day.isoformat()})" if day else ""
             counts = f"one of {len(showing)} reports that show conduct{when}"
             basis.append(Basis(start + at, end + at, reading.text[start:end], counts))
             if index != showing[0]:
@@ -325,7 +221,7 @@ def _tokens(reading: Reading, start: int, end: int) -> tuple[int, int]:
 def _span(readings: Sequence[Reading], showing: Sequence[Report]) -> int | None:
     """Days from the first to the last report that shows conduct, or what one of them says."""
     spans = [r.conduct.span_days for r in readings if r.conduct.span_days is not None]
-    dates = [report.when.date() for report in showing if report.when]
+    dates = [report.day for report in showing if report.day]
     if len(dates) > 1:
         spans.append((max(dates) - min(dates)).days)
     return max(spans, default=None)

@@ -67,23 +67,43 @@ def decode(data: bytes) -> str:
     if len(sample) >= 4 and sample.count(0) > len(sample) // 3:
         little = sample[1::2].count(0) >= sample[0::2].count(0)
         return data.decode("utf-16-le" if little else "utf-16-be", errors="replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors=KEEP_UNDEFINED)
+    whole, broken = utf8_share(data, data.decode("utf-8", errors="replace"))
+    return data.decode("utf-8" if whole >= broken else "cp1252", errors=KEEP_BYTES)
 
 
-KEEP_UNDEFINED = "stalkflag.keep-undefined"
-"""Error handler: bytes that Windows-1252 leaves undefined become ISO 8859-1 control characters."""
+def utf8_share(data: bytes, text: str) -> tuple[int, int]:
+    """How many characters beyond ASCII are whole in UTF-8, and about how many bytes belong to none.
+
+    If most are whole, a text is in UTF-8: a byte of another encoding, or a character that was cut
+    where a field was full, does not make it Windows-1252.
+
+    Parameters
+    ----------
+    text
+        The data as UTF-8, with U+FFFD where it is none.
+    """
+    if text.isascii():
+        return 0, 0
+    odd = len(text) - len(text.encode("ascii", errors="ignore"))
+    broken = max(0, text.count("\ufffd") - data.count("\ufffd".encode()))
+    return odd - broken, broken
 
 
-def _keep_undefined(error: UnicodeError) -> tuple[str, int]:
+KEEP_BYTES = "stalkflag.keep-bytes"
+"""Error handler: bytes that are no UTF-8 are read as Windows-1252, and those that Windows-1252 leaves
+undefined as ISO 8859-1 control characters."""
+
+
+def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    return error.object[error.start : error.end].decode("latin-1"), error.end
+    found = error.object[error.start : error.end]
+    if error.encoding == "utf-8":
+        return found.decode("cp1252", errors=KEEP_BYTES), error.end
+    return found.decode("latin-1"), error.end
 
 
-codecs.register_error(KEEP_UNDEFINED, _keep_undefined)
+codecs.register_error(KEEP_BYTES, _keep_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +152,17 @@ def mend(text: str) -> Mended | None:
         letters.append(letter)
         places.append(place)
     return Mended(text, "".join(letters), places)
+
+
+def whole_characters(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair, which no file can hold.
+
+    JSON can (``"\\ud800"``), and so can what a shell hands over. Offsets stay what they are.
+    """
+    return _HALVES.sub("\ufffd", text)
+
+
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def plain_word(word: str) -> str:

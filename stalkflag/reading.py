@@ -18,7 +18,8 @@ from stalkflag.context import Cue, Finding, distinct, read_context, token_axes
 from stalkflag.encoder import load_pieces
 from stalkflag.language import Spelling, build_language, sentence_bounds
 from stalkflag.narrative import MAX_CHARACTERS, Mended, doubts, mend
-from stalkflag.rules import Match, RuleEngine, RuleSet
+from stalkflag.rules import RuleSet
+from stalkflag.rules.engine import Match, RuleEngine
 from stalkflag.split_words import SplitWords
 
 ZONE = 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,20 @@ def test_a_narrative_cannot_write_to_the_terminal(run: Run) -> None:
     assert "\x1b" not in done.stdout and "\x07" not in done.stdout
     assert "[U+001B][2J[U+0007]" in done.stdout
     assert "[U+202E][U+200B]" in done.stdout
+
+
+def test_bytes_that_are_no_text_on_the_command_line_are_shown_as_such(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
+    words = os.fsdecode(b"He fol\xfflowed me home every night.")
+    done = run("check", "--text", words, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    indicators = json.loads(done.stdout)["indicators"].values()
+    evidence = [e for one in indicators for e in one["evidence"]]
+    text = "He fol\ufffdlowed me home every night."
+    assert evidence and all(text[e["start"] : e["end"]] == e["text"] for e in evidence)
+    assert run("rules", "explain", words).returncode == 0
 
 
 def test_check_reads_windows_1252(run: Run, tmp_path: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime
+from datetime import date, datetime
 
 import pytest
 
 from stalkflag import Assessor
 from stalkflag.assessment import INDICATORS
 from stalkflag.errors import InputError
-from stalkflag.linked import LinkedAssessment, Report, assess_linked
+from stalkflag.linked import assess_linked
+from stalkflag.linked_set import LinkedAssessment, Report
 
 PURSUIT = [
     "A man she met once at the gym followed her to her car in the car park. She felt uneasy.",
@@ -35,7 +36,8 @@ def pursuit(assessor: Assessor) -> LinkedAssessment:
 )
 def test_a_single_report_is_its_own_assessment(assessor: Assessor, text: str) -> None:
     linked = assess_linked(assessor, [Report(text, "x", datetime(2024, 1, 1))])
-    assert linked.together == linked.alone[0] == assessor.assess(text, id="x")
+    alone = assessor.assess(text, id="x", on=date(2024, 1, 1))
+    assert linked.together == linked.alone[0] == alone
     assert linked.raised == ()
     assert linked.escalation == ()
 

@@ -12,14 +12,23 @@ _FORMATS = (
 _TIMES = ("", " %H:%M", " %H:%M:%S")
 
 
+_YEARS = range(1901, 2100)
+
+
 def read_when(value: Any) -> datetime | None:
     """The date and time in a cell, midnight if it names a day only; ``None`` if it names none.
 
-    The clock is kept as written: a time zone is dropped.
+    The clock is kept as written: a time zone is dropped. Days up to 1900 and from 2100 on stand
+    in databases for one that is not known.
 
     >>> read_when("03/04/2024 21:15"), read_when("2024-04-03"), read_when("spring")
     (datetime.datetime(2024, 4, 3, 21, 15), datetime.datetime(2024, 4, 3, 0, 0), None)
     """
+    found = _read(value)
+    return found if found and found.year in _YEARS else None
+
+
+def _read(value: Any) -> datetime | None:
     if isinstance(value, datetime):
         return value.replace(tzinfo=None)
     if isinstance(value, date):

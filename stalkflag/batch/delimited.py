@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stalkflag.batch.reading import distinct_names
-from stalkflag.batch.streams import DAMAGED, cut_off, file_kind, read_failure, scan
+from stalkflag.batch.streams import DAMAGED, cut_off, file_kind, read_failure, scan, shown_path
 from stalkflag.errors import InputError
 
 LONGEST_CELL = 1 << 25
@@ -24,27 +25,51 @@ TOO_LONG = (
 )
 
 
+REPEATED = "the row repeats the header: files may have been put together"
+
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*')
+"""A first line that tells Excel what stands between cells."""
+
+
 class DelimitedTable:
-    """A CSV or TSV file with a header line."""
+    """A CSV or TSV file with a header line.
+
+    The ending says what stands between cells, unless the header has only one cell then: a comma,
+    tab, semicolon or bar that it holds is taken instead, or what a first line ``sep=;`` names.
+    """
 
     def __init__(self, path: Path) -> None:
         self._text = scan(path)
-        self._delimiter = "\t" if file_kind(path)[0] == ".tsv" else ","
-        self.name = str(path)
+        self.name = shown_path(path)
         self.about = max(0, self._text.lines - 1)
+        try:
+            usual = "\t" if file_kind(path)[0] == ".tsv" else ","
+            self._delimiter = self._named() or usual
+            found = self._read_header(self._delimiter)
+            if len(found) == 1 and self._delimiter == usual:
+                self._delimiter = max(usual + ",\t;|", key=found[0].count)
+                found = self._read_header(self._delimiter)
+        except DAMAGED as error:
+            raise read_failure(path, error) from None
+        except csv.Error as error:
+            raise InputError(f"{path}: the header cannot be read as CSV ({error}).") from None
+        self._cells = found
+        self.columns = distinct_names(found)
+
+    def _named(self) -> str | None:
+        """What the first line says that stands between cells, if it does."""
         with self._text.open() as lines:
-            try:
-                header = self._header(csv.reader(lines, delimiter=self._delimiter))
-            except DAMAGED as error:
-                raise read_failure(path, error) from None
-            except csv.Error as error:
-                raise InputError(f"{path}: the header cannot be read as CSV ({error}).") from None
-        self.columns = distinct_names(header)
+            found = _SEPARATOR.fullmatch(lines.readline(12))
+        return found[1] if found else None
+
+    def _read_header(self, delimiter: str) -> list[str]:
+        with self._text.open() as lines:
+            return self._header(csv.reader(lines, delimiter=delimiter))
 
     @staticmethod
     def _header(rows: Iterator[list[str]]) -> list[str]:
-        """The first line that is not empty."""
-        return next((cells for cells in rows if cells), [])
+        """The first line that is not empty and does not only name what stands between cells."""
+        return next((cells for cells in rows if cells and not _is_separator(cells)), [])
 
     def records(self) -> Iterator[dict[str, Any] | str]:
         """Each row by column (a short row filled with empty cells), or why it cannot be read."""
@@ -73,6 +98,8 @@ class DelimitedTable:
                     self._read_swallowed(lines)
                 elif len(cells) > len(self.columns):
                     yield f"the row has {len(cells)} cells, the header {len(self.columns)}"
+                elif cells and [cells[0].lstrip("\ufeff"), *cells[1:]] == self._cells:
+                    yield REPEATED
                 elif cells:
                     missing = [""] * (len(self.columns) - len(cells))
                     yield dict(zip(self.columns, cells + missing, strict=True))
@@ -86,6 +113,10 @@ class DelimitedTable:
         whole = len(self.columns)
         if any(_cells(line, self._delimiter) == whole for line in swallowed):
             lines.read_again(swallowed)
+
+
+def _is_separator(cells: list[str]) -> bool:
+    return cells in (["sep=", ""], ["sep="])
 
 
 def _cells(line: str, delimiter: str) -> int:

@@ -32,7 +32,7 @@ from stalkflag.batch.linking import (
 )
 from stalkflag.batch.reading import Rejected, Row
 from stalkflag.errors import InputError
-from stalkflag.linked import SCHEMA, Report, too_large
+from stalkflag.linked_set import SCHEMA, Report, too_large
 from stalkflag.narrative import MAX_CHARACTERS
 
 
@@ -126,11 +126,7 @@ class LinkedRows(AbstractContextManager["LinkedRows"]):
         if key is None:
             self.tally.without_key += 1
             return
-        happened = None
-        if self.options.date_column:
-            happened = read_when(row.values.get(self.options.date_column))
-            self.tally.without_date += happened is None
-        when = happened.isoformat() if happened else None
+        when = row.when.isoformat() if row.when else None
         kept = {
             "position": position,
             "row": row.number,

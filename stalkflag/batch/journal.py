@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from stalkflag.batch.reading import Rejected, Row, Source, narrative_of
+from stalkflag.batch.reading import Rejected, Row, Source, narrative_of, when_of
 from stalkflag.errors import InputError
 
 TITLE = b"stalkflag: rows of an unfinished run; it holds narratives\n"
@@ -187,7 +187,7 @@ class Journal:
 
     def records(self, sources: Sequence[Source]) -> Iterator[tuple[Row, Any] | Rejected]:
         """Every row in input order, with its result as the worker gave it."""
-        text_columns = {source.table.name: source.text_column for source in sources}
+        by_name = {source.table.name: source for source in sources}
         self._stream.seek(self._start)
         for frame in self._frames():
             if not frame.count:
@@ -197,9 +197,11 @@ class Journal:
                 if len(plain) == 3:
                     yield Rejected(*plain)
                 else:
-                    source, number, id, values = plain
-                    text = narrative_of(values, text_columns[source]) or ""
-                    yield Row(source, number, values, text, id), next(results)
+                    name, number, id, values = plain
+                    source = by_name[name]
+                    text = narrative_of(values, source.text_column) or ""
+                    when = when_of(values, source.date_column)
+                    yield Row(name, number, values, text, id, when), next(results)
 
 
 def _check(count: int, rows: bytes, results: bytes) -> int:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stalkflag.batch.streams import DAMAGED, cut_off, scan
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
+from stalkflag.batch.streams import DAMAGED, cut_off, scan, shown_path
+from stalkflag.errors import InputError
+from stalkflag.narrative import whole_characters
 
 DEEPEST = 100
 """Objects and lists in each other. Deeper ones are read by some programs and not by others."""
@@ -22,13 +20,15 @@ class JsonLinesTable:
 
     def __init__(self, path: Path) -> None:
         self._text = scan(path)
-        self.name = str(path)
+        self.name = shown_path(path)
         self.about = 0
         columns: dict[str, None] = {}
         for found in self.records():
             self.about += 1
             if isinstance(found, dict):
                 columns.update(dict.fromkeys(found))
+        if self.about and not columns:
+            raise InputError(f"{path}: no line of it is a JSON object: write one object a line.")
         self.columns = list(columns)
 
     def records(self) -> Iterator[dict[str, Any] | str]:
@@ -42,6 +42,8 @@ class JsonLinesTable:
                     return
                 if line is None:
                     return
+                # Files put together have a byte order mark in the middle.
+                line = line.lstrip("\ufeff")
                 if line.strip():
                     yield _read(line)
 
@@ -58,9 +60,10 @@ def _read(line: str) -> dict[str, Any] | str:
     row: dict[str, Any] = plain
     if "\\u" in line:
         # Half of a pair ("\ud83d" alone) is no character: no file could hold it.
-        whole = json.dumps(plain, ensure_ascii=False)
-        if _SURROGATE.search(whole):
-            row = json.loads(_SURROGATE.sub("\ufffd", whole))
+        given = json.dumps(plain, ensure_ascii=False)
+        whole = whole_characters(given)
+        if whole != given:
+            row = json.loads(whole)
     return row
 
 

@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stalkflag.assessment import Assessment
-from stalkflag.assessor import Assessor, load
-from stalkflag.batch.dates import read_when
 from stalkflag.batch.reading import Row
 from stalkflag.errors import StalkflagError
-from stalkflag.linked import MOST_REPORTS, Report, assess_linked
+from stalkflag.linked_set import MOST_REPORTS, Report
+
+if TYPE_CHECKING:
+    from stalkflag.assessor import Assessor
 
 LINKED: dict[str, type] = {
     "linked_set": str,
@@ -51,13 +51,12 @@ Judge = Callable[[Sets], Iterator[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Which columns name the victim and the suspect, and which when it happened.
+    """Which columns name the victim and the suspect.
 
     ``most`` is the number of reports above which a set is not judged as a whole.
     """
 
     columns: tuple[str, ...]
-    date_column: str | None = None
     most: int = MOST_REPORTS
 
 
@@ -69,7 +68,6 @@ class LinkTally:
     reports: int = 0
     raised: int = 0
     without_key: int = 0
-    without_date: int = 0
     too_large: int = 0
 
     def lines(self) -> list[str]:
@@ -80,7 +78,6 @@ class LinkTally:
         ]
         for number, what in (
             (self.without_key, "rows have no key to link on"),
-            (self.without_date, "rows have no date that can be read"),
             (self.too_large, "sets are too large to be one victim and suspect: not judged"),
         ):
             if number:
@@ -151,20 +148,21 @@ def link_group(
 ) -> list[tuple[Assessment, dict[str, Any]]]:
     """The rows of one key (or of none), each assessed alone and with what linking adds to it.
 
-    For engines that group rows themselves: Spark gives the rows of ``groupBy`` on the values of
-    :func:`link_key` to ``applyInArrow``, which calls this.
+    For engines that group rows themselves by :func:`link_key`, as Spark does.
     """
     from stalkflag.batch.score import flatten
+    from stalkflag.linked import assess_linked
 
     key = link_key(rows[0].values, link.columns)
-    when = [read_when(row.values.get(link.date_column or "")) for row in rows]
     if key is None or len(rows) == 1 or len(rows) > link.most:
         name = None if key is None or len(rows) == 1 else set_name(key)
-        alone = assessor.assess_many((row.text for row in rows), ids=(row.id for row in rows))
+        alone = assessor.assess_many(
+            (row.text for row in rows), ids=(row.id for row in rows), on=(row.day for row in rows)
+        )
         size = {"linked_set": name, "linked_reports": len(rows)} if name else {}
         return [(one, {**alone_columns(flatten(one)), **size}) for one in alone]
     # The places of the rows are their names while they are sorted by date.
-    reports = [Report(r.text, str(n), w) for n, (r, w) in enumerate(zip(rows, when, strict=True))]
+    reports = [Report(row.text, str(place), row.when) for place, row in enumerate(rows)]
     linked = assess_linked(assessor, reports, most=link.most)
     added = member_columns(linked.to_dict(), set_name(key))
     found: list[Any] = [None] * len(rows)
@@ -176,19 +174,13 @@ def link_group(
 
 
 def judge_sets(sets: Sets, *, model: str, law: str, workers: int) -> Iterator[dict[str, Any]]:
-    """Assess sets in order, in this process or by workers that each load the model once."""
-    chunks = _chunks(sets)
-    few = list(islice(chunks, 2 * workers))
-    if workers <= 1 or len(few) < 2 * workers:
-        assessor = load(model, law=law)
-        for chunk in chain(few, chunks):
-            yield from _judge(assessor, chunk)
-        return
+    """Assess sets in order, by up to ``workers`` processes that each load the model once."""
     context = multiprocessing.get_context("spawn")
+    workers = max(1, workers)
     with ProcessPoolExecutor(workers, context, _start_worker, (model, law)) as pool:
         ahead: deque[Future[list[dict[str, Any]]]] = deque()
         try:
-            for chunk in chain(few, chunks):
+            for chunk in _chunks(sets):
                 ahead.append(pool.submit(_work, chunk))
                 if len(ahead) >= 3 * workers:
                     yield from ahead.popleft().result()
@@ -211,18 +203,20 @@ def _chunks(sets: Sets) -> Iterator[list[list[Report]]]:
         yield chunk
 
 
-def _judge(assessor: Assessor, chunk: list[list[Report]]) -> list[dict[str, Any]]:
-    return [assess_linked(assessor, reports, most=len(reports)).to_dict() for reports in chunk]
-
-
 _worker_assessor: Assessor | None = None
 
 
 def _start_worker(model: str, law: str) -> None:
+    from stalkflag.assessor import load
+
     global _worker_assessor
     _worker_assessor = load(model, law=law)
 
 
 def _work(chunk: list[list[Report]]) -> list[dict[str, Any]]:
+    from stalkflag.linked import assess_linked
+
     assert _worker_assessor is not None
-    return _judge(_worker_assessor, chunk)
+    return [
+        assess_linked(_worker_assessor, reports, most=len(reports)).to_dict() for reports in chunk
+    ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stalkflag.assessment import INDICATORS, LABELS, Assessment, Indicator
 from stalkflag.batch.reading import distinct_names
-from stalkflag.batch.streams import arrow
+from stalkflag.batch.streams import arrow, shown_path
 from stalkflag.batch.writing import Layout, Scored, beside_assessment, plain_cell
 from stalkflag.errors import InputError
 
@@ -29,7 +29,7 @@ class ParquetTable:
     def __init__(self, path: Path) -> None:
         arrow("A Parquet file")
         self._path = path
-        self.name = str(path)
+        self.name = shown_path(path)
         with self._open() as file:
             schema = file.schema_arrow
             self.about: int = file.metadata.num_rows
@@ -37,13 +37,13 @@ class ParquetTable:
         self.types = dict(zip(self.columns, schema.types, strict=True))
 
     def records(self) -> Iterator[dict[str, Any] | str]:
-        """Each row by column."""
+        """Each row by column, or why it cannot be read."""
         import pyarrow as pa
 
         with self._open() as file:
             try:
                 for batch in file.iter_batches(batch_size=READ_ROWS, use_threads=False):
-                    yield from batch.rename_columns(self.columns).to_pylist()
+                    yield from _plain(batch.rename_columns(self.columns))
             except (pa.ArrowException, OSError) as error:
                 raise InputError(f"{self._path} is damaged ({error}): get it again.") from None
 
@@ -57,6 +57,18 @@ class ParquetTable:
             raise InputError(
                 f"{self._path} is not a whole Parquet file: get the file again."
             ) from None
+
+
+def _plain(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | str]:
+    """The rows of a batch; one by one if a value is none that Python or UTF-8 knows."""
+    try:
+        yield from batch.to_pylist()
+    except (ValueError, OverflowError):
+        if batch.num_rows > 1:
+            for place in range(batch.num_rows):
+                yield from _plain(batch.slice(place, 1))
+        else:
+            yield "a value cannot be read: a date outside the years 1 to 9999, or text not in UTF-8"
 
 
 def assessment_fields() -> list[pa.Field]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import glob
+import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from stalkflag.batch.dates import read_when
 from stalkflag.batch.streams import COMPRESSIONS, file_kind
 from stalkflag.errors import InputError
 from stalkflag.narrative import decode
@@ -34,13 +37,22 @@ LONGEST_NAME = 60
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One input row. ``number`` is 1 for the first row of data in its file."""
+    """One input row. ``number`` is 1 for the first row of data in its file.
+
+    ``when`` is the date and time in the row, where a column for it is named and can be read.
+    """
 
     source: str
     number: int
     values: dict[str, Any]
     text: str
     id: str
+    when: datetime | None = None
+
+    @property
+    def day(self) -> date | None:
+        """The day of the conduct, for the law in force then."""
+        return self.when.date() if self.when else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,7 @@ class Source:
     table: Table
     text_column: str
     id_column: str | None
+    date_column: str | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -88,7 +101,8 @@ class Source:
             if text is None:
                 yield Rejected(name, number, f"'{self.text_column}' is not text")
                 continue
-            yield Row(name, number, found, text, row_id(found, self.id_column, number))
+            id = row_id(found, self.id_column, number)
+            yield Row(name, number, found, text, id, when_of(found, self.date_column))
 
 
 def narrative_of(values: dict[str, Any], text_column: str) -> str | None:
@@ -105,6 +119,11 @@ def row_id(values: dict[str, Any], id_column: str | None, number: int) -> str:
     """What names a row: its ``id_column``, else its number."""
     given = values.get(id_column) if id_column else None
     return str(number if given is None or given == "" else given)
+
+
+def when_of(values: dict[str, Any], date_column: str | None) -> datetime | None:
+    """When it happened, if a column says so and can be read."""
+    return read_when(values.get(date_column)) if date_column else None
 
 
 def find_inputs(inputs: list[str]) -> list[Path]:
@@ -163,6 +182,7 @@ def open_sources(
     *,
     text_column: str | None = None,
     id_column: str | None = None,
+    date_column: str | None = None,
     tell: Callable[[str], None] = lambda message: None,
 ) -> list[Source]:
     """The tables of a file: one, or in a workbook each sheet that has the narrative's column.
@@ -189,7 +209,7 @@ def open_sources(
             problems.append(error)
             continue
         id = id_column_of(table.name, table.columns, asked=id_column)
-        sources.append(Source(path, table, text, id))
+        sources.append(Source(path, table, text, id, date_column))
     if not sources:
         raise problems[0]
     for problem in problems:
@@ -262,9 +282,12 @@ def column_of(where: str, columns: list[str], *, asked: str, option: str) -> str
 
 
 def _find_column(columns: list[str], names: tuple[str, ...]) -> str | None:
-    by_lower = {column.strip().lower(): column for column in reversed(columns)}
-    keys = (name.strip().lower() for name in names)
+    by_lower = {column.strip(_BLANK).lower(): column for column in reversed(columns)}
+    keys = (name.strip(_BLANK).lower() for name in names)
     return next((by_lower[key] for key in keys if key in by_lower), None)
+
+
+_BLANK = string.whitespace + "\u00a0\u200b\ufeff"
 
 
 def shown_names(columns: list[str]) -> str:

@@ -67,6 +67,8 @@ class Tally:
     """Rows that were assessed and that the filter does not let through."""
     rejected: int = 0
     referred: int = 0
+    without_date: int = 0
+    """Rows in which the column that says when it happened holds no date that can be read."""
     disagree: int | None = None
     """Only where the recorded offence is known."""
     linked: LinkTally | None = None
@@ -86,6 +88,8 @@ class Options:
     law: str = DEFAULT
     text_column: str | None = None
     id_column: str | None = None
+    date_column: str | None = None
+    """The column that says when it happened, for the law of that day and the order of linked sets."""
     recorded_as: str | None = None
     offences: Path | None = None
     """A force's own recorded offences, added to the shipped mapping."""
@@ -171,7 +175,11 @@ def _open(paths: list[Path], options: Options, tell: Callable[[str], None]) -> l
         source
         for path in paths
         for source in open_sources(
-            path, text_column=options.text_column, id_column=options.id_column, tell=tell
+            path,
+            text_column=options.text_column,
+            id_column=options.id_column,
+            date_column=options.date_column,
+            tell=tell,
         )
     ]
     for source in sources:
@@ -182,12 +190,8 @@ def _open(paths: list[Path], options: Options, tell: Callable[[str], None]) -> l
 def check_columns(where: str, columns: list[str], options: Options) -> None:
     """Raise ``InputError`` if a column that an option names is not there."""
     link = options.link
-    asked = [("--recorded-as", options.recorded_as)]
-    if link:
-        asked += [
-            *(("--link-on", name) for name in link.columns),
-            ("--date-column", link.date_column),
-        ]
+    asked = [("--recorded-as", options.recorded_as), ("--date-column", options.date_column)]
+    asked += [("--link-on", name) for name in (link.columns if link else ())]
     for option, column in asked:
         if column and column not in columns:
             raise InputError(
@@ -217,9 +221,9 @@ def check_places(paths: list[Path], output: Path, rejects: Path | None) -> None:
 def model_folder(ref: str) -> Path:
     """The folder of a model, found once: what a name in a registry means may change meanwhile."""
     if ":/" in ref and not Path(ref).exists():
-        from stalkflag.assessor import bundle_folder
+        from stalkflag.training.store import bundle_from_uri
 
-        return bundle_folder(ref)
+        return bundle_from_uri(ref)
     # This process only reads and writes: it does without spaCy.
     return Path(stalkflag.__file__).parent / "bundled" if ref == "bundled" else Path(ref)
 
@@ -234,6 +238,7 @@ def _asked(paths: list[Path], options: Options, bundle: Path, *, nested: bool) -
             options.law,
             options.text_column,
             options.id_column,
+            options.date_column,
             options.recorded_as,
             sorted(options.rows.only),
             options.rows.min_probability,
@@ -287,6 +292,7 @@ def _write(
                     bad.write(found)
                 continue
             row, (flat, nested) = found
+            tally.without_date += options.date_column is not None and row.when is None
             scored = Scored(row, {"file": row.source, "row": row.number, **flat}, nested, {})
             if linked:
                 scored.beside.update(linked.columns(tally.rows - 1, flat))

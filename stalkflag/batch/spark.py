@@ -1,6 +1,7 @@
 """Scoring Parquet files on a Spark cluster: the same assessments, row for row, as on one machine.
 
-Nothing is shuffled, so that Spark writes narratives to no disk but where the output goes.
+Without linking nothing is shuffled, so that Spark writes narratives to no disk but where the output
+goes.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
-from stalkflag.assessment import LABELS
+from stalkflag.assessment import LABELS, Assessment
+from stalkflag.batch import spark_linking
+from stalkflag.batch.linking import LINKED
 from stalkflag.batch.parquet import output_batch, output_schema
 from stalkflag.batch.reading import (
     Row,
@@ -26,10 +28,11 @@ from stalkflag.batch.reading import (
     narrative_of,
     row_id,
     text_column_of,
+    when_of,
 )
 from stalkflag.batch.recorded import Offences, load_offences
 from stalkflag.batch.score import Options, Tally, check_columns, flatten, model_folder, recorded
-from stalkflag.batch.streams import file_kind
+from stalkflag.batch.streams import file_kind, path_of
 from stalkflag.batch.writing import RECORDED, Scored
 from stalkflag.errors import InputError, MissingExtra, StalkflagError
 
@@ -43,6 +46,8 @@ MODEL = "stalkflag-model"
 
 KEPT = "stalkflag_kept"
 """A column that says whether the filter lets a row through; it is not written."""
+
+HELPING = (KEPT, spark_linking.STATE)
 
 SETTINGS: dict[str, bool | float | int | str | None] = {
     # A row takes milliseconds: small tasks, each of a row group or a few, share out the work.
@@ -68,8 +73,12 @@ class Task:
 
     @property
     def beside(self) -> dict[str, type]:
-        """Columns beside the assessment that are written, and the one that is filtered by."""
-        return {**(RECORDED if self.options.recorded_as else {}), KEPT: bool}
+        """Columns beside the assessment that are written, and those that are not (``HELPING``)."""
+        return {
+            **({**LINKED, spark_linking.STATE: str} if self.options.link else {}),
+            **(RECORDED if self.options.recorded_as else {}),
+            KEPT: bool,
+        }
 
 
 def score_on_spark(
@@ -100,15 +109,17 @@ def score_on_spark(
     MissingExtra
         If PySpark is not installed.
     """
-    sources = _uris(inputs)
+    paths = find_inputs([given for given in inputs if "://" not in given])
+    sources = [given for given in inputs if "://" in given] + _uris(paths)
+    order = {str(path.resolve()): place for place, path in enumerate(paths)}
     place = _place(output)
-    session = _session(master, settings or [])
+    session = _session(master, settings or [], linking=options.link is not None)
     try:
         with tempfile.TemporaryDirectory() as folder:
             # Only the model: Spark takes folders to other machines as archives.
             model = shutil.make_archive(f"{folder}/model", "zip", model_folder(options.model))
             session.sparkContext.addArchive(f"{model}#{MODEL}")
-            tally = _score(session, sources, place, options)
+            tally = _score(session, sources, place, options, order)
     except _spark_errors() as error:
         raise StalkflagError(_in_one_sentence(error)) from None
     finally:
@@ -127,17 +138,15 @@ class Place:
     folder: Path | None = None
 
 
-def _uris(inputs: list[str]) -> list[str]:
-    """URIs as they are; paths as URIs of files that are there."""
-    uris = [given for given in inputs if "://" in given]
-    paths = find_inputs([given for given in inputs if "://" not in given])
+def _uris(paths: list[Path]) -> list[str]:
+    """The URIs of Parquet files."""
     for path in paths:
         if file_kind(path)[0] != ".parquet":
             raise InputError(
                 f"{path}: --engine spark reads and writes Parquet. Convert it first, as with "
                 "DuckDB: COPY (FROM 'reports.csv') TO 'reports.parquet' (ROW_GROUP_SIZE 10000)."
             )
-    return uris + [re.sub(r"([*?\[\]{}\\])", r"\\\1", _uri(path.resolve())) for path in paths]
+    return [re.sub(r"([*?\[\]{}\\])", r"\\\1", _uri(path.resolve())) for path in paths]
 
 
 def _uri(path: Path) -> str:
@@ -165,7 +174,7 @@ def _place(output: str) -> Place:
     return Place(_uri(aside), aside, folder)
 
 
-def _session(master: str | None, settings: list[str]) -> Any:
+def _session(master: str | None, settings: list[str], *, linking: bool) -> Any:
     try:
         from pyspark.sql import SparkSession
     except ImportError:
@@ -177,6 +186,8 @@ def _session(master: str | None, settings: list[str]) -> Any:
         )
     master = master or "local[*]"
     builder = SparkSession.builder.appName("stalkflag").master(master).config(map=SETTINGS)
+    if linking:
+        builder = builder.config(map=spark_linking.SETTINGS)
     if master.startswith("local"):
         # Its parts talk to each other only: nothing listens on the network.
         builder = builder.config("spark.driver.host", "127.0.0.1")
@@ -198,7 +209,9 @@ def _session(master: str | None, settings: list[str]) -> Any:
     return session
 
 
-def _score(session: Any, sources: list[str], place: Place, options: Options) -> Tally:
+def _score(
+    session: Any, sources: list[str], place: Place, options: Options, order: dict[str, int]
+) -> Tally:
     from pyspark.sql import Observation
     from pyspark.sql import functions as f
 
@@ -215,14 +228,27 @@ def _score(session: Any, sources: list[str], place: Place, options: Options) -> 
         f.col("_metadata.file_path").alias("file"),
         (f.col("_metadata.row_index") + 1).alias("row"),
     )
-    rows = asked.mapInArrow(partial(assess_batches, task), _schema(asked, task))
+    schema = _schema(asked, task)
+    if options.link:
+        asked = spark_linking.grouped(
+            asked,
+            options.link,
+            text_column=task.text_column,
+            date_column=options.date_column,
+            order=order,
+        )
+    rows = asked.mapInArrow(partial(assess_batches, task), schema)
     counts = [f.count(f.lit(1)).alias("rows"), f.count_if(KEPT).alias("written")]
     counts += [f.count_if(f.col("suggestion") == label).alias(label) for label in LABELS]
     counts.append(f.count_if("refer").alias("referred"))
     if options.recorded_as:
         counts.append(f.count_if("disagrees").alias("disagree"))
+    if options.date_column:
+        counts.append(f.count_if(f.col("law.on").isNull()).alias("without_date"))
+    if options.link:
+        counts += spark_linking.counts()
     seen = Observation("rows")
-    kept = rows.observe(seen, *counts).filter(KEPT).drop(KEPT)
+    kept = rows.observe(seen, *counts).filter(KEPT).drop(*HELPING)
     kept.write.parquet(place.uri)
     if place.aside and place.folder:
         place.aside.rename(place.folder)
@@ -233,6 +259,8 @@ def _score(session: Any, sources: list[str], place: Place, options: Options) -> 
         left_out=found["rows"] - found["written"],
         referred=found["referred"],
         disagree=found.get("disagree"),
+        without_date=found.get("without_date", 0),
+        linked=spark_linking.tally(found) if options.link else None,
         suggestions={label: found[label] for label in LABELS},
     )
 
@@ -246,12 +274,12 @@ def _schema(asked: Any, task: Task) -> Any:
     """Spark's schema of what :func:`assess_batches` gives back."""
     import pyarrow as pa
     from pyspark.sql.pandas.types import from_arrow_schema
-    from pyspark.sql.types import StructType
+    from pyspark.sql.types import StructField, StructType
 
     plain = from_arrow_schema(output_schema(pa.struct([]), task.beside))
-    own = asked.schema["input"]
-    own.dataType = StructType([c for c in own.dataType.fields if c.name != task.text_column])
-    return StructType([*plain.fields, *([own] if own.dataType.fields else [])])
+    kept = [c for c in asked.schema["input"].dataType.fields if c.name != task.text_column]
+    own = [StructField("input", StructType(kept), nullable=False)] if kept else []
+    return StructType([*plain.fields, *own])
 
 
 def assess_batches(task: Task, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -263,7 +291,7 @@ def assess_batches(task: Task, batches: Iterator[pa.RecordBatch]) -> Iterator[pa
         If a row cannot be assessed; the message says which, never what is in it.
     """
     assessor = _assessor(task.options.law)
-    for batch in batches:
+    for batch in spark_linking.blocks(batches) if task.options.link else batches:
         yield _assess_batch(task, assessor, batch)
 
 
@@ -282,19 +310,19 @@ def _assess_batch(task: Task, assessor: Assessor, batch: pa.RecordBatch) -> pa.R
     rows = []
     for plain in batch.to_pylist():
         values, number = plain["input"], plain["row"]
+        when = when_of(values, task.options.date_column)
         text = narrative_of(values, task.text_column)
         if text is None:
             raise RuntimeError(f"'{task.text_column}' is not text")
         id = row_id(values, task.id_column, number)
-        rows.append(Row(_path(plain["file"]), number, values, text, id))
+        rows.append(Row(path_of(plain["file"]), number, values, text, id, when))
     scored: list[Scored] = []
     try:
-        for one in assessor.assess_many((r.text for r in rows), ids=(r.id for r in rows)):
+        for one, beside in _assessed(task, assessor, rows, batch):
             row, flat = rows[len(scored)], flatten(one)
-            beside: dict[str, Any] = {}
             if task.options.recorded_as:
                 was = row.values.get(task.options.recorded_as)
-                beside = recorded(was, flat["suggestion"], task.offences)
+                beside |= recorded(was, flat["suggestion"], task.offences)
             found = Scored(row, flat, one.to_json(), beside)
             beside[KEPT] = task.options.rows.keeps(found)
             scored.append(found)
@@ -318,9 +346,16 @@ def _assess_batch(task: Task, assessor: Assessor, batch: pa.RecordBatch) -> pa.R
     return output_batch(schema, [one.nested or "" for one in scored], arrays)
 
 
-def _path(uri: str) -> str:
-    """A file as a person calls it: the path of a file URI, any other URI as it is."""
-    return unquote(urlsplit(uri).path) if uri.startswith("file:") else uri
+def _assessed(
+    task: Task, assessor: Assessor, rows: list[Row], batch: pa.RecordBatch
+) -> Iterator[tuple[Assessment, dict[str, Any]]]:
+    """Each row's assessment and what linking adds to it."""
+    if task.options.link:
+        yield from spark_linking.assessed(assessor, task.options.link, rows, batch)
+        return
+    texts, ids, days = (r.text for r in rows), (r.id for r in rows), (r.day for r in rows)
+    for one in assessor.assess_many(texts, ids=ids, on=days):
+        yield one, {}
 
 
 def _spark_errors() -> tuple[type[Exception], ...]:

@@ -8,13 +8,15 @@ import gzip
 import hashlib
 import io
 import lzma
+import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
+from urllib.parse import unquote, urlsplit
 
 from stalkflag.errors import InputError, MissingExtra
-from stalkflag.narrative import KEEP_UNDEFINED
+from stalkflag.narrative import KEEP_BYTES, utf8_share
 
 COMPRESSIONS: tuple[str, ...] = (".gz", ".bz2", ".xz", ".zst")
 """Endings after the format's own, as in ``reports.csv.gz``."""
@@ -83,6 +85,16 @@ def compressing(stream: IO[bytes], path: Path) -> IO[bytes]:
     return stream
 
 
+def shown_path(path: Path) -> str:
+    """A path as it can be written to any file: bytes that are no UTF-8 are replaced."""
+    return os.fsencode(path).decode("utf-8", errors="replace")
+
+
+def path_of(uri: str) -> str:
+    """A file as a person calls it: the path of a file URI, any other URI as it is."""
+    return unquote(urlsplit(uri).path) if uri.startswith("file:") else uri
+
+
 def sha256(path: Path) -> str:
     """The hash of a file's bytes as they lie on disk."""
     with path.open("rb") as stream:
@@ -99,7 +111,7 @@ class TextFile:
 
     def open(self) -> io.TextIOWrapper:
         """Its text from the start, line ends as they are."""
-        errors = KEEP_UNDEFINED if self.encoding == "cp1252" else "replace"
+        errors = "replace" if self.encoding.startswith("utf-16") else KEEP_BYTES
         return io.TextIOWrapper(
             cast(IO[bytes], open_bytes(self.path)),
             encoding=self.encoding,
@@ -118,10 +130,9 @@ def scan(path: Path) -> TextFile:
     InputError
         If a compressed file is damaged.
     """
-    utf8 = True
-    lines = 0
+    whole = broken = lines = 0
     start = b""
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     with open_bytes(path) as stream:
         while True:
             try:
@@ -130,16 +141,29 @@ def scan(path: Path) -> TextFile:
                 if not _is_truncated(error):
                     raise read_failure(path, error) from None
                 break
-            start += block[: 4096 - len(start)]
-            lines += block.count(b"\n")
-            if utf8:
-                try:
-                    decoder.decode(block, final=not block)
-                except UnicodeDecodeError:
-                    utf8 = False
             if not block:
                 break
-    return TextFile(path, _encoding(start, utf8), lines)
+            start += block[: 4096 - len(start)]
+            lines += block.count(b"\n")
+            more, bad = utf8_share(block, decoder.decode(block))
+            whole, broken = whole + more, broken + bad
+    _refuse_other_kinds(path, start)
+    return TextFile(path, _encoding(start, whole >= broken), lines)
+
+
+_NOT_TEXT = {
+    b"\x1f\x8b": "a file compressed with gzip: add .gz to its name",
+    b"PK\x03\x04": "a workbook or an archive: call it .xlsx, or unpack it",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook: save it as .xlsx or .csv",
+    b"PAR1": "a Parquet file: call it .parquet",
+}
+"""What files that only seem to hold text begin with."""
+
+
+def _refuse_other_kinds(path: Path, start: bytes) -> None:
+    for mark, what in _NOT_TEXT.items():
+        if start.startswith(mark):
+            raise InputError(f"{path} is no text but {what}.")
 
 
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stalkflag.batch.reading import distinct_names
+from stalkflag.batch.streams import shown_path
 from stalkflag.batch.writing import Layout, Scored, plain_cell, runs_as_formula
 from stalkflag.errors import InputError, MissingExtra
 
@@ -22,7 +23,7 @@ class SheetTable:
     def __init__(self, path: Path, sheet: str, *, alone: bool) -> None:
         self._path = path
         self._sheet = sheet
-        self.name = str(path) if alone else f"{path}[{sheet}]"
+        self.name = shown_path(path) if alone else f"{shown_path(path)}[{sheet}]"
         found = _open(path).get_sheet_by_name(sheet)
         header: list[Any] = next((row for row in found.iter_rows() if _filled(row)), [])
         self.columns = distinct_names([str(_value(cell) or "") for cell in header])

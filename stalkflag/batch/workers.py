@@ -12,6 +12,7 @@ import signal
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +46,13 @@ class Chunk:
     deaths: Counter[int] = field(default_factory=Counter)
     """Workers that died while they assessed a row, by its place."""
 
-    def texts(self) -> list[tuple[int, str, str]]:
-        """Place, narrative and id of each row that can be assessed."""
-        return [(n, row.text, row.id) for n, row in enumerate(self.rows) if isinstance(row, Row)]
+    def texts(self) -> list[tuple[int, str, str, str | None]]:
+        """Place, narrative, id and day (ISO 8601) of each row that can be assessed."""
+        return [
+            (n, row.text, row.id, row.day.isoformat() if row.day else None)
+            for n, row in enumerate(self.rows)
+            if isinstance(row, Row)
+        ]
 
     def reject(self, place: int, reason: str) -> None:
         """Give up on one row."""
@@ -228,11 +233,11 @@ def _serve(pipe: Connection, place: Any, model: str, law: str, nested: bool) -> 
 def _assess(
     assessor: Assessor, asked: list[Any], *, nested: bool, place: Any, pipe: Connection
 ) -> list[Any]:
-    """Results for rows given as place, text and id; one that raises is told to the parent."""
+    """Results for rows as :meth:`Chunk.texts` gives them; one that raises is told to the parent."""
     from stalkflag.batch.score import flatten
 
     def texts(rows: list[Any]) -> Iterator[str]:
-        for at, text, _ in rows:
+        for at, text, *_ in rows:
             place.value = at
             yield text
 
@@ -240,8 +245,9 @@ def _assess(
     done = 0
     while done < len(asked):
         rows = asked[done:]
+        days = [date.fromisoformat(day) if day else None for *_, day in rows]
         try:
-            for one in assessor.assess_many(texts(rows), ids=[id for *_, id in rows]):
+            for one in assessor.assess_many(texts(rows), ids=[row[2] for row in rows], on=days):
                 found.append([flatten(one), one.to_json() if nested else None])
                 done += 1
         except Exception as error:

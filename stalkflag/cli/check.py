@@ -70,10 +70,10 @@ def _date(given: str) -> date:
 def _narrative(file: Path | None, text: str | None) -> str:
     if text is not None and file is not None:
         raise InputError("Give a file or --text, not both.")
-    if text is not None:
-        return text
-    from stalkflag.narrative import decode
+    from stalkflag.narrative import decode, whole_characters
 
+    if text is not None:
+        return whole_characters(text)
     if file is None or str(file) == "-":
         if file is None and sys.stdin.isatty():
             raise InputError("Give a file, --text, or - and the narrative on standard input.")

@@ -84,7 +84,8 @@ def check_cli(overlays: Overlay = None) -> None:
 @rules_app.command("explain")
 def explain_cli(text: str, overlays: Overlay = None) -> None:
     """Say which rules match a text, and what stopped those that do not count."""
+    from stalkflag.narrative import whole_characters
     from stalkflag.rules.examples import explain
 
-    for item in explain(_load(overlays), text):
+    for item in explain(_load(overlays), whole_characters(text)):
         typer.echo(f"{item.words!r}\t{item.rule.id}\t{item.outcome}")

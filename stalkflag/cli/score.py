@@ -83,7 +83,11 @@ def score_cli(
     ] = None,
     date_column: Annotated[
         str | None,
-        typer.Option(help="With --link-on: the column that says when.", show_default=False),
+        typer.Option(
+            help="The column that says when it happened: the law of that day is applied, and "
+            "linked sets are read in its order.",
+            show_default=False,
+        ),
     ] = None,
     link_limit: Annotated[
         int, typer.Option(min=2, help="Larger sets are not judged: the key may mean 'not known'.")
@@ -145,12 +149,13 @@ def score_cli(
     link = None
     if link_on:
         names = tuple(dict.fromkeys(name.strip() for name in link_on.split(",")))
-        link = Link(names, date_column, link_limit)
+        link = Link(names, link_limit)
     options = Options(
         model=model,
         law=law,
         text_column=text_column,
         id_column=id_column,
+        date_column=date_column,
         recorded_as=recorded_as,
         offences=offences,
         link=link,
@@ -161,10 +166,11 @@ def score_cli(
     console = Console(stderr=True, highlight=False)
     began = time.monotonic()
     if engine is Engine.spark:
-        if resume or rejects or options.by_need or link:
+        if resume or rejects or options.by_need or links:
             raise InputError(
-                "--resume, --rejects, --sort and --link-on are for --engine local: Spark does lost work again "
-                "by itself, rejects no row of a Parquet file, and can sort what it wrote."
+                "--resume, --rejects, --sort and --links are for --engine local: Spark does lost "
+                "work again by itself, rejects no row of a Parquet file, and can sort and group "
+                "what it wrote."
             )
         from stalkflag.batch.spark import score_on_spark
 
@@ -263,6 +269,11 @@ def _summarise(
     say(f"Suggested: {suggested}; {tally.referred:,} referred to a person.")
     if tally.disagree is not None:
         say(f"{tally.disagree:,} rows were recorded as something else than is suggested.")
+    if tally.without_date:
+        say(
+            f"{tally.without_date:,} rows have no date that can be read: the law was applied to them "
+            "as it was when the profile was last checked."
+        )
     for line in tally.linked.lines() if tally.linked else ():
         say(line)
     if tally.shortened:

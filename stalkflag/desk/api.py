@@ -14,15 +14,22 @@ from starlette.responses import JSONResponse, Response
 from stalkflag.assessment import Assessment, ModelInfo
 from stalkflag.desk.guard import Problem
 from stalkflag.desk.state import MOST_CHARACTERS, Desk
+from stalkflag.narrative import whole_characters
 
 MOST_NARRATIVES = 500
+
+_Whole = BeforeValidator(lambda given: whole_characters(given) if isinstance(given, str) else given)
+"""Half a character (``"\\ud800"`` alone) becomes U+FFFD, so that no report is turned away for it."""
 
 Text = Annotated[
     str,
     Field(max_length=MOST_CHARACTERS, description="The narrative. Offsets are into it as sent."),
+    _Whole,
 ]
 Name = Annotated[
-    str | None, Field(max_length=200, description="Your own id of the report; it comes back.")
+    str | None,
+    Field(max_length=200, description="Your own id of the report; it comes back."),
+    _Whole,
 ]
 
 
@@ -41,6 +48,7 @@ Day = Annotated[
 Reason = Annotated[
     Annotated[str, StringConstraints(max_length=200, strip_whitespace=True)] | None,
     Field(description="Why this is read; needed where the desk keeps an audit log."),
+    _Whole,
 ]
 
 

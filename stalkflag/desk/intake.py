@@ -12,7 +12,7 @@ from pathlib import PurePath
 
 from stalkflag.batch.reading import TEXT_COLUMNS
 from stalkflag.errors import InputError
-from stalkflag.narrative import decode
+from stalkflag.narrative import decode, whole_characters
 
 SEPARATOR = re.compile(r"^[ \t]*={3,}[ \t]*$", re.MULTILINE)
 """A line of equals signs alone: logs hardly hold one, other than lines of dashes."""
@@ -151,9 +151,5 @@ def _json_lines(text: str) -> Iterator[Report | Unread]:
             yield Unread(str(number), "the line has no narrative")
             continue
         given = plain.get("id")
-        yield Report(str(number if given in (None, "") else given), tidy(_whole(value)))
-
-
-def _whole(text: str) -> str:
-    """The text with halves of characters, which JSON can hold and no file can, made visible."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        id = str(number if given in (None, "") else given)
+        yield Report(whole_characters(id), tidy(whole_characters(value)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import random
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from conftest import Run
 
 from stalkflag import Assessor
+from stalkflag.batch.dates import read_when
 from stalkflag.batch.gathering import LinkedRows
 from stalkflag.batch.linking import (
     LINKED,
@@ -80,11 +83,12 @@ def test_rows_have_what_their_group_has_assessed_by_itself(
 ) -> None:
     groups: dict[tuple[str, ...] | None, list[Row]] = defaultdict(list)
     for n, row in enumerate(rows(), start=1):
-        groups[link_key(row, KEYS)].append(Row("in", n, row, row["narrative"], row["id"]))
+        when = read_when(row["when"])
+        groups[link_key(row, KEYS)].append(Row("in", n, row, row["narrative"], row["id"], when))
     expected = {
         str(one.id): added
         for group in groups.values()
-        for one, added in link_group(assessor, group, Link(KEYS, "when"))
+        for one, added in link_group(assessor, group, Link(KEYS))
     }
     got = read(scored / "out.jsonl")
     assert {id: {c: row[c] for c in LINKED} for id, row in got.items()} == expected
@@ -176,6 +180,57 @@ def test_rejected_rows_do_not_shift_what_belongs_to_the_others(run: Run, tmp_pat
     assert len({row["linked_p_stalking"] for row in got.values()}) == 1
 
 
+def test_a_set_is_assessed_by_the_law_of_its_last_day(run: Run, tmp_path: Path) -> None:
+    days = {"A": ["03/02/2010", "1900-01-01", "05/03/2011"], "B": ["03/02/2010", "05/03/2021", ""]}
+    table = [
+        {"id": f"{key}{n}", "when": day, "v": key, "text": TEXTS[n]}
+        for key, dates in days.items()
+        for n, day in enumerate(dates)
+    ]
+    source, links = write(tmp_path / "in.csv", table), tmp_path / "sets.jsonl"
+    done = run(
+        *("score", source, "-o", tmp_path / "out.jsonl", "--links", links),
+        *("--link-on", "v", "--date-column", "when"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 rows have no date that can be read" in done.stderr
+    found = {}
+    for line in links.open(encoding="utf-8"):
+        plain = json.loads(line)
+        found[plain["linked_on"]["v"]] = plain
+    assert [found[key]["law"]["on"] for key in "AB"] == ["2011-03-05", "2021-03-05"]
+    offences = [{o for p in found[key]["points_to_prove"] for o in p["offences"]} for key in "AB"]
+    assert "s.2A" not in offences[0] and "s.2A" in offences[1]
+    alone = read(tmp_path / "out.jsonl")
+    assert [alone[f"A{n}"]["law"]["on"] for n in range(3)] == ["2010-02-03", None, "2011-03-05"]
+
+
+FILES_ONLY = """
+import sys
+from pathlib import Path
+from stalkflag.batch.linking import Link
+from stalkflag.batch.score import Options, score_files
+
+link = Link(("victim_id", "suspect_id"))
+options = Options(link=link, links=Path(sys.argv[3]), law="scotland")
+tally = score_files([sys.argv[1]], Path(sys.argv[2]), options, workers=2)
+print(tally.written, tally.linked.sets)
+print(*{"spacy", "numpy", "onnxruntime", "stalkflag.assessor"} & set(sys.modules))
+"""
+
+
+def test_the_process_that_reads_and_writes_loads_no_spacy(tmp_path: Path) -> None:
+    write(tmp_path / "in.csv", rows()[:30])
+    places = [str(tmp_path / name) for name in ("in.csv", "out.csv", "sets.jsonl")]
+    done = subprocess.run(
+        [sys.executable, "-c", FILES_ONLY, *places], capture_output=True, text=True, check=True
+    )
+    counts, loaded = done.stdout.split("\n")[:2]
+    sets = len((tmp_path / "sets.jsonl").read_text(encoding="utf-8").splitlines())
+    assert counts == f"30 {sets}" and sets
+    assert loaded == ""
+
+
 def test_narratives_wait_in_a_file_without_a_name(tmp_path: Path) -> None:
     table = [
         Row("in", n, {"v": "1", "s": "2"}, f"a narrative that must not be found {n}", str(n))
@@ -203,7 +258,7 @@ def test_narratives_wait_in_a_file_without_a_name(tmp_path: Path) -> None:
     ("options", "says"),
     [
         ({"link": Link(("victim_id", "nobody"))}, "--link-on"),
-        ({"link": Link(("victim_id",), "never")}, "--date-column"),
+        ({"date_column": "never"}, "--date-column"),
         ({"links": Path("sets.jsonl")}, "--link-on"),
         ({"link": Link(("victim_id",)), "links": Path("sets.docx")}, "must end in"),
         ({"recorded_as": "victim_id", "offences": Path("none.toml")}, "cannot be read"),

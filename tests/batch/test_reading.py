@@ -69,6 +69,83 @@ def test_windows_1252_keeps_every_byte(tmp_path: Path) -> None:
     assert texts_of(path) == [("1", "“sorry” € 20 \x81")]
 
 
+def test_one_wrong_byte_does_not_change_how_the_rest_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    whole = "“sorry” – she doesn’t want it"
+    cut = "cut where the field was full’".encode()[:-1]
+    path.write_bytes(f"id,narrative\n1,{whole}\n2,".encode() + cut + b"\n3,\xa320\n")
+    texts = texts_of(path)
+    assert [texts[0][1], texts[2][1]] == [whole, "£20"]
+    assert texts[1][1].startswith("cut where the field was full")
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("in.csv", "id;date;narrative\n1;2024-01-01;HE\n"),
+        ("in.csv", "id|date|narrative\n1|2024-01-01|HE\n"),
+        ("in.csv", "id\tdate\tnarrative\n1\t2024-01-01\tHE\n"),
+        ("in.tsv", "id,date,narrative\n1,2024-01-01,HE\n"),
+        ("in.csv", "sep=;\r\nid;date;narrative\r\n1;2024-01-01;HE\r\n"),
+        ("in.csv", "\ufeffsep=,\r\nid,date,narrative\r\n1,2024-01-01,HE\r\n"),
+        ("in.csv", "id,date,Narrative\u200b\u00a0\r1,2024-01-01,HE\r"),
+    ],
+)
+def test_what_stands_between_cells_is_found(tmp_path: Path, name: str, written: str) -> None:
+    path = tmp_path / name
+    narrative = '"He rang; then, he ""rang"" | again\n\tand again"'
+    path.write_bytes(written.replace("HE", narrative).encode())
+    (row,) = rows_of(path)
+    assert isinstance(row, Row)
+    assert row.text == 'He rang; then, he "rang" | again\n\tand again'
+    assert (row.id, row.values["date"]) == ("1", "2024-01-01")
+
+
+def test_files_put_together_are_read_through(tmp_path: Path) -> None:
+    table = tmp_path / "in.csv"
+    table.write_bytes(2 * "id,narrative\n1,he rang\n".encode("utf-8-sig"))
+    first, header, second = rows_of(table)
+    assert isinstance(header, Rejected) and "repeats the header" in header.reason
+    assert [row.text for row in (first, second) if isinstance(row, Row)] == ["he rang"] * 2
+    lines = tmp_path / "in.jsonl"
+    lines.write_bytes(2 * '{"id": 1, "text": "he rang"}\n'.encode("utf-8-sig"))
+    assert texts_of(lines) == [("1", "he rang")] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("in.csv", gzip.compress(b"id,narrative\n1,he rang\n"), "add .gz"),
+        ("in.csv", b"PK\x03\x04...", ".xlsx"),
+        ("in.csv", b"\xd0\xcf\x11\xe0\xa1\xb1", "save it as"),
+        ("in.jsonl", b'[\n "a",\n "b"\n]', "one object a line"),
+    ],
+)
+def test_a_file_under_a_wrong_name_is_refused_with_the_remedy(
+    tmp_path: Path, name: str, data: bytes, says: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=says):
+        open_sources(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("column", "good"),
+    [
+        (pa.array([0, 253402300800000000], pa.timestamp("us")), datetime.datetime(1970, 1, 1)),
+        (pa.array([0, 3_000_000], pa.date32()), datetime.date(1970, 1, 1)),
+    ],
+)
+def test_a_date_that_no_calendar_here_has_costs_its_row_only(
+    tmp_path: Path, column: pa.Array, good: datetime.date
+) -> None:
+    path = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"text": ["he rang", "again"], "when": column}), path)
+    first, second = rows_of(path)
+    assert isinstance(first, Row) and first.values["when"] == good
+    assert isinstance(second, Rejected) and "years 1 to 9999" in second.reason
+
+
 def test_xlsx_gives_the_rows_of_each_sheet_with_a_narrative(tmp_path: Path) -> None:
     path = tmp_path / "in.xlsx"
     book = xlsxwriter.Workbook(path)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+from datetime import date
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from conftest import Run
+from python_calamine import CalamineWorkbook
 
+from stalkflag import Assessor
 from stalkflag.batch.recorded import recorded_label
 from stalkflag.batch.score import ADDED_COLUMNS
 
@@ -65,6 +70,65 @@ def test_json_lines_hold_the_same_assessments_as_flat_files(run: Run, tmp_path: 
                 assert text[evidence["start"] : evidence["end"]] == evidence["text"]
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet", "xlsx"])
+def test_characters_that_no_file_holds_lose_no_row_and_no_offset(
+    run: Run, tmp_path: Path, ending: str
+) -> None:
+    # Half a surrogate pair in the words, the id and a name; NUL, U+FFFF; a file's name in Latin-1.
+    lines = [
+        rb'{"id": "a\ud800", "text": "He fol\ud83dlowed her home every night \ud83d\ude00", "\udc00": 1}',
+        rb'{"id": "b", "text": "\u0000\uffff\ufffe\u000b He followed her home every night."}',
+        rb'{"id": "c", "text": "\udfff"}',
+    ]
+    source = os.fsdecode(os.fsencode(tmp_path) + b"/in\xe9.jsonl")
+    Path(source).write_bytes(b"\n".join(lines))
+    output, nested = tmp_path / f"out.{ending}", tmp_path / "nested.jsonl"
+    for place in (output, nested):
+        done = run("score", source, "-o", place)
+        assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in nested.open(encoding="utf-8")]
+    assert [row["id"] for row in found] == ["a\ufffd", "b", "c"]
+    assert found[0]["file"] == f"{tmp_path}/in\ufffd.jsonl"
+    texts = ["He fol\ufffdlowed her home every night 😀", json.loads(lines[1])["text"], "\ufffd"]
+    for row, text in zip(found, texts, strict=True):
+        pieces = [e for one in row["indicators"].values() for e in one["evidence"]] + row["acts"]
+        assert pieces or len(text) == 1
+        assert all(text[e["start"] : e["end"]] == e["text"] for e in pieces)
+    if ending == "csv":
+        assert [row["text"] for row in read(output)] == texts
+    if ending == "xlsx":
+        rows = CalamineWorkbook.from_path(output).get_sheet_by_index(0).to_python()
+        # No XML holds these two: they are written as Excel writes them.
+        texts[1] = texts[1].replace("\uffff\ufffe", "_xFFFF__xFFFE_")
+        assert [row[rows[0].index("text")] for row in rows[1:]] == texts
+    if ending == "parquet":
+        table = pq.read_table(output)
+        assert table.column("id").to_pylist() == [row["id"] for row in found]
+        assert table.column("probabilities").to_pylist() == [r["probabilities"] for r in found]
+
+
+def test_each_row_is_assessed_by_the_law_of_its_day(
+    run: Run, tmp_path: Path, assessor: Assessor
+) -> None:
+    days = ["01/05/2011", "2021-05-01 23:10", "31/02/2021", "", "01/01/1900"]
+    source = tmp_path / "in.csv"
+    lines = [f'{day},"{ROWS[0][1]}"' for day in days]
+    source.write_text("\n".join(["when,narrative", *lines]), encoding="utf-8")
+    done = run("score", source, "-o", tmp_path / "out.jsonl", "--date-column", "when")
+    assert done.returncode == 0, done.stderr
+    assert "3 rows have no date that can be read" in done.stderr
+    expected = [
+        assessor.assess(ROWS[0][1], id=str(number), on=day)
+        for number, day in enumerate(
+            [date(2011, 5, 1), date(2021, 5, 1), None, None, None], start=1
+        )
+    ]
+    assert expected[0].points_to_prove != expected[1].points_to_prove
+    for line, one in zip((tmp_path / "out.jsonl").open(encoding="utf-8"), expected, strict=True):
+        plain = json.loads(line)
+        assert {key: plain[key] for key in one.to_dict()} == json.loads(one.to_json())
+
+
 def test_two_workers_write_the_same_bytes_as_one(run: Run, tmp_path: Path) -> None:
     lines = [json.dumps({"id": i, "text": f"{ROWS[i % 5][1]} Ref {i}."}) for i in range(400)]
     source = tmp_path / "in.jsonl"
@@ -114,6 +178,9 @@ def test_mistakes_are_one_sentence(run: Run, arguments: list[str], says: str) ->
         ("Pursue course of conduct in breach of s.1(1) which amounts to stalking", "stalking"),
         ("8/30 Harassment", "harassment"),
         ("Malicious communications", "harassment"),
+        ("47/009 Stalking", "stalking"),
+        ("Scottish code 47/004", "harassment"),
+        ("47/008 Threatening or abusive behaviour", "neither"),
         ("58D Criminal damage", "neither"),
         ("28/30 something else", "neither"),
         ("", "neither"),

@@ -147,6 +147,59 @@ def test_filters_and_missing_columns_on_spark(run: Run, tmp_path: Path, reports:
     assert f"25 rows: {len(some)} assessed into {output}, {25 - len(some)} left out" in done.stderr
 
 
+def linked_reports(folder: Path) -> Path:
+    """Two files of reports in an order of their own, with keys and dates of every sort."""
+    folder.mkdir()
+    texts = [
+        "A man she met at the gym followed her to her car in the car park. She felt uneasy.",
+        "Letter put through her door by a man from the gym. He says he thinks about her.",
+        "Man from the gym seen looking through her kitchen window at night. She shouted.",
+        "Bike stolen from outside the library between 2pm and 4pm. No witnesses.",
+    ]
+    rows = [
+        {
+            "id": f"R{n}",
+            "victim": ["V1", " V2 ", "V3", "unknown", "V5", "V6"][n % 6] if n else "alone",
+            "suspect": 7.0 if n % 12 > 5 else 7,
+            "when": None if n % 5 == 0 else datetime.date(2010 + n % 12, 1 + n % 12, 1 + n % 28),
+            "text": f"{texts[n % 4]} Ref {n}." if n % 7 else texts[0],
+        }
+        for n in range(66)
+    ]
+    rows += [{**rows[1], "id": f"many {n}", "victim": "V9", "when": None} for n in range(9)]
+    for part, some in (("b", rows[40:]), ("a", rows[:40])):
+        table = {name: [row[name] for row in some] for name in some[0]}
+        table["suspect"] = [float(number) for number in table["suspect"]]
+        pq.write_table(pa.table(table), folder / f"{part} %.parquet", row_group_size=10)
+    return folder
+
+
+@pytest.mark.parametrize("limit", [10, 200])
+def test_sets_linked_on_spark_are_those_of_one_machine(
+    run: Run, tmp_path: Path, limit: int
+) -> None:
+    folder = linked_reports(tmp_path / "in")
+    files = (folder / "b %.parquet", folder / "a %.parquet")
+    asked = ("--link-on", "victim,suspect", "--date-column", "when", "--link-limit", str(limit))
+    one, many = tmp_path / "one.parquet", tmp_path / "many.parquet"
+    here = run("score", *files, "-o", one, *asked, "--recorded-as", "id")
+    assert here.returncode == 0, here.stderr
+    there = run(
+        *("score", *files, "-o", many, *asked, "--recorded-as", "id"),
+        *("--engine", "spark", "--master", "local[2]"),
+        *("--spark-conf", "spark.sql.adaptive.coalescePartitions.initialPartitionNum=3"),
+        *("--spark-conf", "spark.sql.execution.arrow.maxRecordsPerBatch=4"),
+    )
+    assert there.returncode == 0, there.stderr
+    assert rows_of(many) == rows_of(one)
+    assert len({row["linked_set"] for row in rows_of(one)}) == 7
+    said = here.stderr.splitlines(), there.stderr.splitlines()
+    for words in ("Linked: ", "no key to link on", "no date that can be read", "too large"):
+        local, spark = ([line for line in lines if words in line] for lines in said)
+        assert spark == local
+        assert len(local) == (words != "too large" or limit == 10)
+
+
 UDF = """
 import sys
 import mlflow
@@ -209,6 +262,7 @@ def test_the_registered_model_is_a_column_function(
         (["REPORTS", "-o", "out.csv"], "must end in .parquet"),
         (["REPORTS", "-o", "out.parquet", "--resume"], "--engine local"),
         (["REPORTS", "-o", "out.parquet", "--sort", "review"], "--engine local"),
+        (["REPORTS", "-o", "out.parquet", "--links", "sets.jsonl"], "--engine local"),
         (["REPORTS", "-o", "out.parquet", "--spark-conf", "x"], "KEY=VALUE"),
         (["REPORTS", "-o", "out.parquet", "--text-column", "zz", "--master", "local[1]"], "'zz'"),
         (["REPORTS", "-o", "out.parquet", "--master", "nonsense://x"], "cannot be started"),

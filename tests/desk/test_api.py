@@ -63,6 +63,17 @@ def test_offsets_are_into_the_text_exactly_as_sent(client: MakeClient) -> None:
         assert text[item["start"] : item["end"]] == item["text"]
 
 
+def test_half_a_character_turns_no_report_away(client: MakeClient) -> None:
+    sent = rb'{"narratives": [{"text": "He fol\ud83dlowed her home every night", "id": "a\udc00"}]}'
+    kind = {"Content-Type": "application/json"}
+    answer = client().ask("POST", "/api/assess-many", content=sent, headers=kind)
+    (found,) = answer.json()["assessments"]
+    text = "He fol\ufffdlowed her home every night"
+    evidence = [e for one in found["indicators"].values() for e in one["evidence"]]
+    assert evidence and all(text[e["start"] : e["end"]] == e["text"] for e in evidence)
+    assert found["id"] == "a\ufffd"
+
+
 def test_the_law_is_that_of_the_day(client: MakeClient, assessor: Assessor) -> None:
     body = {"text": STALKED, "date": "2005-05-31"}
     then = client().api("assess", body).json()

@@ -40,8 +40,8 @@ def test_rows_that_cannot_be_read_are_listed_with_the_reason() -> None:
 
 
 def test_half_a_character_in_json_is_made_visible() -> None:
-    found = read_file("x.jsonl", rb'{"text": "He \ud83d rang \ud83d\ude00"}')
-    assert found == [Report("1", "He \ufffd rang \U0001f600")]
+    found = read_file("x.jsonl", rb'{"id": "a\udc00", "text": "He \ud83d rang \ud83d\ude00"}')
+    assert found == [Report("a\ufffd", "He \ufffd rang \U0001f600")]
 
 
 @pytest.mark.parametrize(
