@@ -39,10 +39,15 @@ CLEAR = 0.15
 """Below this probability of stalking, with nothing unwanted shown, no questions are asked."""
 
 EVIDENT = 0.0
-"""Logit from which a word is shown as evidence that no rule names."""
+"""Logit from which words that no rule names are shown as evidence."""
+
+NEARLY = -1.5
+"""Logit from which the most evident words are shown, up to ``FEW`` pieces."""
+
+FEW = 2
 
 NEAR = 3
-"""Evident words this near to each other, in tokens, are shown as one piece of evidence."""
+"""Words this near to each other, in tokens, are one piece of evidence."""
 
 
 def decide(
@@ -205,36 +210,38 @@ def _indicator(reading: Reading, scores: Scores, name: str, threshold: float) ->
     if present:
         # What a rule names or sets aside is not shown again as learned.
         spans = [reading.span(f.start, f.end) for f in named]
+        learned = [
+            (start, end, logit)
+            for start, end, logit in evident(reading, scores.evidence[:, INDICATORS.index(name)])
+            if not evidence or not any(start < last and first < end for first, last in spans)
+        ]
         evidence += [
             Evidence(start, end, reading.text[start:end], LEARNED, f"Reads like {name} behaviour.")
-            for start, end in evident(reading, scores.evidence[:, INDICATORS.index(name)])
-            if not evidence or not any(start < last and first < end for first, last in spans)
+            for place, (start, end, logit) in enumerate(learned)
+            if place < FEW or logit >= EVIDENT
         ]
         evidence.sort(key=lambda e: e.start)
     return Indicator(present, round(probability, 4), tuple(evidence))
 
 
-def evident(reading: Reading, evidence: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Character bounds of the words that are evidence, or of those that come nearest to it.
+def evident(reading: Reading, evidence: NDArray[np.float32]) -> list[tuple[int, int, float]]:
+    """Character bounds and logit of pieces of the text that are evidence, the most evident first.
 
-    ``evidence`` has one logit a token.
+    ``evidence`` has one logit a token. Where none reaches ``NEARLY``, what comes nearest is given.
     """
     evidence = np.where(reading.is_word, evidence, -np.inf)
-    best = int(evidence.argmax())
-    least = max(min(EVIDENT, float(evidence[best]) - 1), LEAST)
-    spans: list[tuple[int, int]] = []
+    least = min(NEARLY, float(evidence.max()) - 1)
+    runs: list[list[int]] = []
     for first, end in reading.bounds:
-        if evidence[best] < EVIDENT and not first <= best < end:
-            continue
-        told = [n for n in range(first, end) if evidence[n] >= least]
-        runs: list[list[int]] = []
-        for token in told:
-            if runs and token - runs[-1][-1] <= NEAR:
+        for token in range(first, end):
+            if evidence[token] < least or evidence[token] <= LEAST:
+                continue
+            if runs and runs[-1][-1] >= first and token - runs[-1][-1] <= NEAR:
                 runs[-1].append(token)
             else:
                 runs.append([token])
-        spans += [reading.span(run[0], run[-1] + 1) for run in runs]
-    return spans
+    pieces = [(*reading.span(run[0], run[-1] + 1), float(evidence[run].max())) for run in runs]
+    return sorted(pieces, key=lambda piece: -piece[2])
 
 
 def _acts(reading: Reading, scores: Scores, thresholds: dict[str, float]) -> tuple[Act, ...]:

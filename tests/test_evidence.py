@@ -9,33 +9,35 @@ from conftest import ROOT
 
 from stalkflag import Assessor
 from stalkflag.assessment import INDICATORS, LEARNED
-from stalkflag.decision import EVIDENT, evident
+from stalkflag.decision import NEARLY, evident
 from stalkflag.training.records import read_records
 
 TEXT = "She was sure, quite sure. The man by the gate had been there on bin day too. Nobody spoke."
 
 
 def shown(assessor: Assessor, scores: dict[str, float]) -> list[str]:
-    """The words that are evident in ``TEXT`` if its words have these logits, the others -5."""
+    """The pieces that are evident in ``TEXT`` if its words have these logits, the others -5."""
     reading = assessor.read(TEXT)
     words = [TEXT[s:e] for s, e in zip(reading.starts, reading.ends, strict=True)]
     logits = np.array([scores.get(word, -5.0) for word in words], dtype=np.float32)
-    return [TEXT[start:end] for start, end in evident(reading, logits)]
+    return [TEXT[start:end] for start, end, _ in evident(reading, logits)]
 
 
 def test_evident_words_near_each_other_are_one_piece_and_never_cross_a_sentence(
     assessor: Assessor,
 ) -> None:
-    over = EVIDENT + 1
-    assert shown(assessor, {"man": over, "gate": over}) == ["man by the gate"]
-    assert shown(assessor, {"man": over, "day": over}) == ["man", "day"]
-    assert shown(assessor, {"too": over, "Nobody": over}) == ["too", "Nobody"]
-    assert shown(assessor, {",": over, "man": over}) == ["man"]
+    assert shown(assessor, {"man": 1, "gate": 1}) == ["man by the gate"]
+    assert shown(assessor, {"man": 1, "day": 2}) == ["day", "man"]
+    assert shown(assessor, {"too": 2, "Nobody": 1}) == ["too", "Nobody"]
+    assert shown(assessor, {",": 2, "man": 1}) == ["man"]
 
 
 def test_where_no_word_is_evident_the_nearest_is_shown(assessor: Assessor) -> None:
-    below = EVIDENT - 2
-    assert shown(assessor, {"bin": below, "day": below - 0.5, "Nobody": below - 0.5}) == ["bin day"]
+    below = NEARLY - 2
+    assert shown(assessor, {"bin": below, "day": below - 0.5, "Nobody": below - 0.5}) == [
+        "bin day",
+        "Nobody",
+    ]
 
 
 def test_every_indicator_shows_words_and_none_twice(assessor: Assessor) -> None:
