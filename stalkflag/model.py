@@ -38,8 +38,8 @@ MOST_SENTENCES = 30
 """A text with more sentences than this is judged by its most telling ones; nine in ten narratives
 of the corpus have fewer."""
 
-TELLING = 10
-"""How many sentences a long text is judged by: about as many as a common narrative has."""
+TELLING = 15
+"""How many sentences a long text is judged by: as many as a longer narrative has."""
 
 BUNDLED = Path(__file__).parent / "bundled"
 BUNDLE_FILES = ("bundle.json", "weights.npz", "rules.json")
@@ -180,7 +180,7 @@ class Model:
         kept = telling(by_sentence)
         hashed, whole = read.whole(kept)
         by_bag = self.bag_words.scores([hashed], whole[None, :])
-        by_whole = words.narrative.scores(read.pieces, by_sentence.max(axis=1))
+        by_whole = words.narrative.scores(read.pieces, importance(by_sentence))
         dense = dense_inputs(
             narrative_counts(reading, kept), by_sentence, by_bag[0], by_whole.targets
         )
@@ -220,8 +220,18 @@ def telling(by_sentence: NDArray[np.float32]) -> list[int]:
     """
     if len(by_sentence) <= MOST_SENTENCES:
         return list(range(len(by_sentence)))
-    best = np.argsort(-by_sentence.max(axis=1), kind="stable")[:TELLING]
+    best = np.argsort(-importance(by_sentence), kind="stable")[:TELLING]
     return sorted(best.tolist())
+
+
+def importance(by_sentence: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How telling each sentence is: by its best score, and half by the sentences beside it.
+
+    What belongs together stands together, so single sentences among other matters count less.
+    """
+    own = _sigmoid(by_sentence.max(axis=1, initial=-np.inf).astype(np.float64))
+    beside = np.pad(own, 1)
+    return own + (beside[:-2] + beside[2:]) / 2
 
 
 def dense_inputs(

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,9 @@ class NarrativeEncoder:
             str(FOLDER / "narrative.onnx"), options, providers=["CPUExecutionProvider"]
         )
 
-    def scores(self, sentences: Sequence[Sequence[int]], importance: NDArray[np.float32]) -> Whole:
+    def scores(
+        self, sentences: Sequence[Sequence[int]], importance: NDArray[np.floating[Any]]
+    ) -> Whole:
         """Read one narrative.
 
         Parameters
@@ -89,7 +92,7 @@ def with_most(logits: NDArray[np.float32], pieces: NDArray[np.float32]) -> NDArr
     return result
 
 
-def fitting(lengths: Sequence[int], importance: NDArray[np.float32]) -> list[int]:
+def fitting(lengths: Sequence[int], importance: NDArray[np.floating[Any]]) -> list[int]:
     """The sentences that are read, in order: all, or the most telling that fit together."""
     if sum(lengths) <= LONGEST:
         return list(range(len(lengths)))

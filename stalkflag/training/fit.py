@@ -31,6 +31,7 @@ from stalkflag.model import (
     Model,
     WordWeights,
     dense_inputs,
+    importance,
     label_inputs,
     softmax,
 )
@@ -266,8 +267,7 @@ class _Corpus:
             by_sentence = sentence_words.scores(words.hashed, words.vectors)
             by_whole = self.trained_on[row]
             if by_whole is None:
-                importance = by_sentence.max(axis=1)
-                by_whole = self.narrative.scores(words.pieces, importance).targets
+                by_whole = self.narrative.scores(words.pieces, importance(by_sentence)).targets
             dense[place] = dense_inputs(self.counts[row], by_sentence, scores, by_whole)
         return dense
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,9 @@ class _Instead(WordFeatures):
         """The features as they are."""
         return self._words.read(reading)
 
-    def scores(self, sentences: Sequence[Sequence[int]], importance: NDArray[np.float32]) -> Whole:
+    def scores(
+        self, sentences: Sequence[Sequence[int]], importance: NDArray[np.floating[Any]]
+    ) -> Whole:
         """What the encoder is taken to say; the words it shows are its own."""
         return replace(self._words.narrative.scores(sentences, importance), targets=self._said)
 
