@@ -27,7 +27,6 @@ from stalkflag.assessment import (
 )
 from stalkflag.context import BECAUSE, Finding, distinct
 from stalkflag.directions import read_directions
-from stalkflag.encoder.whole import LEAST
 from stalkflag.law import advice
 from stalkflag.law.applied import AppliedLaw, Found
 from stalkflag.model import Scores
@@ -99,7 +98,13 @@ def decide(
     )
     if directions and not unclear_who:
         refer_reasons.append(law.profile.reasons["both_directions"])
-    asking = suggestion != "neither" or "unwanted" in present or scores.label["stalking"] >= CLEAR
+    asking = (
+        suggestion != "neither"
+        or "unwanted" in present
+        or scores.label["stalking"] >= CLEAR
+        or unclear_who
+        or bool(directions)
+    )
     points = law.points(found, asking=asking or bool(reading.doubts))
     neighbours = law.neighbours(found)
     assessment = Assessment(
@@ -204,7 +209,7 @@ def _best_sentence(reading: Reading, scores: NDArray[np.float32]) -> tuple[int, 
 
 def _indicator(reading: Reading, scores: Scores, name: str, threshold: float) -> Indicator:
     probability = scores.indicators[name]
-    present = probability >= threshold and bool(reading.bounds)
+    present = probability >= threshold and bool(reading.is_word.any())
     named = [f for f in reading.findings if name in f.rule.shows]
     evidence = [quote(reading, finding) for finding in distinct(f for f in named if f.counts)]
     if present:
@@ -234,7 +239,7 @@ def evident(reading: Reading, evidence: NDArray[np.float32]) -> list[tuple[int, 
     runs: list[list[int]] = []
     for first, end in reading.bounds:
         for token in range(first, end):
-            if evidence[token] < least or evidence[token] <= LEAST:
+            if evidence[token] < least:
                 continue
             if runs and runs[-1][-1] >= first and token - runs[-1][-1] <= NEAR:
                 runs[-1].append(token)

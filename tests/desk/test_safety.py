@@ -108,10 +108,7 @@ def test_a_wrong_request_is_told_where_and_not_what(client: MakeClient, body: ob
 
 
 def test_json_that_cannot_be_read_is_not_repeated(client: MakeClient) -> None:
-    for content in (
-        *(f'{{"text": "{STALKED}', "[" * 200_000),
-        *('{"text": "half \\ud83d"}', b"\xff\xfe" + STALKED.encode()),
-    ):
+    for content in (f'{{"text": "{STALKED}', "[" * 200_000, b"\xff\xfe" + STALKED.encode()):
         answer = client().ask(
             "POST", "/api/assess", content=content, headers={"Content-Type": "application/json"}
         )
