@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from spacy.language import Language
 
 from stalkflag.assessment import Assessment, ModelInfo
+from stalkflag.bundle import bundle_folder
 from stalkflag.decision import decide
-from stalkflag.errors import ModelError
 from stalkflag.features import WordFeatures
 from stalkflag.law import DEFAULT, load_profile
 from stalkflag.law.applied import AppliedLaw
-from stalkflag.model import BUNDLED, Model, Scores, load_model
+from stalkflag.model import Model, Scores, load_model
 from stalkflag.reading import Reader, Reading
 
 
@@ -154,20 +154,3 @@ def load(ref: str | Path = "bundled", *, law: str | Path = DEFAULT) -> Assessor:
         If an MLflow URI is given and MLflow is not installed.
     """
     return Assessor(load_model(bundle_folder(str(ref))), law=law)
-
-
-def bundle_folder(ref: str) -> Path:
-    """The folder in which the bundle of a model reference lies; see :func:`load`."""
-    if ref == "bundled":
-        return BUNDLED
-    if ":/" in ref and not Path(ref).exists():
-        from stalkflag.training.store import bundle_from_uri
-
-        return bundle_from_uri(ref)
-    folder = Path(ref)
-    if not folder.is_dir():
-        raise ModelError(
-            f"There is no model at {ref}: give 'bundled', a bundle folder, "
-            "or an MLflow URI such as models:/stalkflag@champion."
-        )
-    return folder

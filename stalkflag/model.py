@@ -7,7 +7,8 @@
    counts of rules, context and occasions. The label head reads the other heads' results too.
 
 The first two and the heads are linear. Evidence that no rule names is the words that the narrative
-encoder, which learned from marked words, points at. A bundle holds arrays and JSON, never pickled objects.
+encoder, which learned from marked words, points at. A bundle holds arrays and JSON, never pickled
+objects.
 """
 
 from __future__ import annotations
@@ -41,7 +42,6 @@ of the corpus have fewer."""
 TELLING = 15
 """How many sentences a long text is judged by: as many as a longer narrative has."""
 
-BUNDLED = Path(__file__).parent / "bundled"
 BUNDLE_FILES = ("bundle.json", "weights.npz", "rules.json")
 
 SENTENCE_TARGETS: tuple[str, ...] = INDICATORS

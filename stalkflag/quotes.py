@@ -18,14 +18,10 @@ LOOSE = frozenset(
 def quote(reading: Reading, finding: Finding) -> Evidence:
     """The words of one finding as they stand in the narrative, without loose words at its end."""
     last = finding.end
-    while last - finding.start > 1 and _word(reading, last - 1) in LOOSE:
+    while last - finding.start > 1 and reading.word(last - 1) in LOOSE:
         last -= 1
     start, end = reading.span(finding.start, last)
     return Evidence(start, end, reading.text[start:end], finding.rule.id, finding.rule.says)
-
-
-def _word(reading: Reading, token: int) -> str:
-    return reading.text[reading.starts[token] : reading.ends[token]].lower()
 
 
 def quotes(reading: Reading, findings: Iterable[Finding]) -> tuple[Evidence, ...]:

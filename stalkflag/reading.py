@@ -54,6 +54,10 @@ class Reading:
         """Character bounds of the tokens ``start`` to ``end`` (not included)."""
         return self.starts[start], self.ends[end - 1]
 
+    def word(self, token: int) -> str:
+        """A token as it stands in the text, in lower case."""
+        return self.text[self.starts[token] : self.ends[token]].lower()
+
     def counted(self) -> Iterator[Finding]:
         """The findings that count."""
         return (finding for finding in self.findings if finding.cue is None)

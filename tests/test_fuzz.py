@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from stalkflag.batch.reading import Rejected, find_inputs, open_sources
+from stalkflag.bundle import BUNDLED
 from stalkflag.errors import ModelError, StalkflagError
-from stalkflag.model import BUNDLED, load_model
+from stalkflag.model import load_model
 from stalkflag.reading import Reader
 from stalkflag.rules.schema import load_packs
 

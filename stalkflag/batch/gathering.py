@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from stalkflag.batch.dates import read_when
 from stalkflag.batch.linking import (
+    NO_DATE,
     Judge,
     Link,
     LinkTally,
@@ -140,7 +141,7 @@ class LinkedRows(AbstractContextManager["LinkedRows"]):
         place = self._narratives.append(json.dumps(kept).encode())
         self._index.execute(
             "INSERT INTO report VALUES (?, ?, ?, ?, ?, ?)",
-            (name, when or _LAST, position, len(row.text), *place),
+            (name, when or NO_DATE, position, len(row.text), *place),
         )
 
     def _note_too_large(self) -> None:
@@ -215,9 +216,6 @@ class LinkedRows(AbstractContextManager["LinkedRows"]):
         row = self._following.fetchone()
         self._next = (row[0], json.loads(row[1])) if row else None
 
-
-_LAST = "~"
-"""Sorts after every date."""
 
 _TABLES = """
 PRAGMA journal_mode = OFF;

@@ -42,6 +42,9 @@ UNKNOWN: frozenset[str] = frozenset(
 )
 """Values that stand for a missing key, ignoring case: such rows are never linked."""
 
+NO_DATE = "~"
+"""In the place of an ISO 8601 date that is not known: sorts after every one."""
+
 CHUNK = 64
 """About how many reports are handed to a worker at a time; a set is never divided."""
 

@@ -37,6 +37,7 @@ from stalkflag.batch.writing import (
     plain_cell,
     written_aside,
 )
+from stalkflag.bundle import bundle_folder
 from stalkflag.errors import InputError, StalkflagError
 from stalkflag.law import DEFAULT, load_profile
 
@@ -146,7 +147,7 @@ def score_files(
     paths = find_inputs(inputs)
     check_places(paths, output, rejects)
     sources = _open(paths, options, tell)
-    bundle = model_folder(options.model)
+    bundle = bundle_folder(options.model)
     nested = not is_flat(output)
     about = _asked(paths, options, bundle, nested=nested)
     total = sum(source.table.about for source in sources)
@@ -216,16 +217,6 @@ def check_places(paths: list[Path], output: Path, rejects: Path | None) -> None:
             raise InputError(
                 f"{written[path.resolve()]} is one of the inputs: choose another name for the output."
             )
-
-
-def model_folder(ref: str) -> Path:
-    """The folder of a model, found once: what a name in a registry means may change meanwhile."""
-    if ":/" in ref and not Path(ref).exists():
-        from stalkflag.training.store import bundle_from_uri
-
-        return bundle_from_uri(ref)
-    # This process only reads and writes: it does without spaCy.
-    return Path(stalkflag.__file__).parent / "bundled" if ref == "bundled" else Path(ref)
 
 
 def _asked(paths: list[Path], options: Options, bundle: Path, *, nested: bool) -> dict[str, Any]:
@@ -307,7 +298,7 @@ def _write(
         if options.link:
             linked = stack.enter_context(LinkedRows(options.link, output.absolute().parent))
             tally.linked = linked.tally
-            model = str(model_folder(options.model))
+            model = str(bundle_folder(options.model))
             linked.link(
                 chain.from_iterable(source.rows() for source in sources),
                 lambda sets: judge_sets(sets, model=model, law=options.law, workers=workers),

@@ -31,9 +31,10 @@ from stalkflag.batch.reading import (
     when_of,
 )
 from stalkflag.batch.recorded import Offences, load_offences
-from stalkflag.batch.score import Options, Tally, check_columns, flatten, model_folder, recorded
+from stalkflag.batch.score import Options, Tally, check_columns, flatten, recorded
 from stalkflag.batch.streams import file_kind, path_of
 from stalkflag.batch.writing import RECORDED, Scored
+from stalkflag.bundle import bundle_folder
 from stalkflag.errors import InputError, MissingExtra, StalkflagError
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def score_on_spark(
     try:
         with tempfile.TemporaryDirectory() as folder:
             # Only the model: Spark takes folders to other machines as archives.
-            model = shutil.make_archive(f"{folder}/model", "zip", model_folder(options.model))
+            model = shutil.make_archive(f"{folder}/model", "zip", bundle_folder(options.model))
             session.sparkContext.addArchive(f"{model}#{MODEL}")
             tally = _score(session, sources, place, options, order)
     except _spark_errors() as error:

@@ -12,7 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from stalkflag.batch.linking import Link, LinkTally, alone_columns, link_group, link_key, set_name
+from stalkflag.batch.linking import (
+    NO_DATE,
+    Link,
+    LinkTally,
+    alone_columns,
+    link_group,
+    link_key,
+    set_name,
+)
 from stalkflag.batch.reading import Row, narrative_of, when_of
 from stalkflag.batch.streams import path_of
 from stalkflag.narrative import MAX_CHARACTERS
@@ -98,17 +106,13 @@ def find_keys(
         ):
             key, when = link_key(values, link.columns), when_of(values, date_column)
             added[0].append(None if key is None else json.dumps(key))
-            added[1].append(when.isoformat() if when else _LAST)
+            added[1].append(when.isoformat() if when else NO_DATE)
             added[2].append(len(narrative_of(values, text_column) or ""))
             added[3].append(order.get(path_of(file), len(order)))
         kinds = (pa.string(), pa.string(), pa.int64(), pa.int64())
         arrays = [pa.array(one, kind) for one, kind in zip(added, kinds, strict=True)]
         names = [*batch.schema.names, "key", "happened", "length", "place"]
         yield pa.RecordBatch.from_arrays([*batch.columns, *arrays], names)
-
-
-_LAST = "~"
-"""Sorts after every date."""
 
 
 def blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

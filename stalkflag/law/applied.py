@@ -84,8 +84,7 @@ class Found:
                 continue
             last = min(cue.last, cue.end + DENIAL_REACH)
             for token in range(cue.first, last):
-                word = reading.text[reading.starts[token] : reading.ends[token]].lower()
-                found.append((word, min(cue.start, token), max(cue.end, token + 1)))
+                found.append((reading.word(token), min(cue.start, token), max(cue.end, token + 1)))
         return found
 
 

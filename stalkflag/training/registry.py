@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stalkflag.assessor import bundle_folder
+from stalkflag.bundle import bundle_folder
 from stalkflag.errors import InputError, ModelError
 from stalkflag.model import BUNDLE_FILES, load_model
 from stalkflag.training.folders import new_folder

@@ -204,7 +204,7 @@ UDF = """
 import sys
 import mlflow
 from pyspark.sql import SparkSession
-from stalkflag.model import BUNDLED
+from stalkflag.bundle import BUNDLED
 from stalkflag.training import pyfunc, tracking
 
 mlflow.set_tracking_uri(f"sqlite:///{sys.argv[1]}/mlflow.db")

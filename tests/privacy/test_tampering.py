@@ -14,8 +14,9 @@ import pytest
 
 from privacy.conftest import MakeSandbox
 from privacy.sandbox import STALKED
+from stalkflag.bundle import BUNDLED
 from stalkflag.errors import ModelError, RuleError
-from stalkflag.model import BUNDLED, load_model
+from stalkflag.model import load_model
 from stalkflag.rules.schema import load_packs
 
 

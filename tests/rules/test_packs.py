@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from stalkflag.bundle import BUNDLED
 from stalkflag.errors import RuleError
-from stalkflag.model import BUNDLED, load_model
+from stalkflag.model import load_model
 from stalkflag.rules import RuleSet, load_packs
 from stalkflag.rules.examples import check_examples, explain
 
