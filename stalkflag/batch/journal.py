@@ -90,10 +90,16 @@ class Journal:
         return self
 
     def __exit__(self, kind: object, *problem: object) -> None:
+        # A run may be stopped after its first rows were written and before they were counted.
+        holds = bool(self.rows)
+        with contextlib.suppress(OSError):
+            if not holds:
+                self._stream.seek(self._start)
+                holds = self._read_frame() is not None
         # What a full disk keeps from being written is assessed again on --resume.
         with contextlib.suppress(OSError):
             self._stream.close()
-        if kind is not None and not self.rows:
+        if kind is not None and not holds:
             self.path.unlink(missing_ok=True)
 
     def _take_up(self) -> None:

@@ -37,6 +37,29 @@ def test_a_file_cut_anywhere_keeps_the_whole_chunks_before(tmp_path: Path) -> No
             assert journal.rows == 2 * sum(size <= cut for size in sizes)
 
 
+def test_rows_written_when_a_run_is_stopped_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out.csv.partial"
+
+    def stop(number: int) -> None:
+        raise KeyboardInterrupt
+
+    row = Row("in.csv", 1, {"text": "he rang"}, "he rang", "1")
+
+    def run() -> None:
+        with Journal(path, ABOUT, resume=False) as journal:
+            monkeypatch.setattr("stalkflag.batch.journal.SYNC_SECONDS", -1)
+            monkeypatch.setattr("os.fsync", stop)
+            journal.append([row], pack([1]))
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    monkeypatch.undo()
+    with Journal(path, ABOUT, resume=True) as journal:
+        assert journal.rows == 1
+
+
 def test_a_damaged_chunk_is_not_kept(tmp_path: Path) -> None:
     path = tmp_path / "out.csv.partial"
     sizes = write(path, 3)
