@@ -316,8 +316,8 @@ def licences() -> str:
     lines = [
         "# Licences",
         "",
-        "stalkflag's code is under Apache-2.0, its corpus under CC BY 4.0; the sentence encoder is "
-        "cut from all-MiniLM-L6-v2 (Apache-2.0). These are the packages that it asks for, with the "
+        "stalkflag's code is under Apache-2.0, its corpus under CC BY 4.0; the narrative encoder is "
+        "made from all-MiniLM-L6-v2 (Apache-2.0). These are the packages that it asks for, with the "
         "licence that each states of itself; what they ask for in turn is in `constraints.txt`. "
         "Made by `python docs/build.py`.",
         "",

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from spacy.language import Language
 
 from stalkflag.assessment import Assessment, ModelInfo
@@ -94,12 +92,6 @@ class Assessor:
         """What the model alone says of each narrative, unrounded, before anything is decided."""
         for reading in self.reader.read(texts):
             yield self.score(reading)
-
-    def vectors(self, texts: Iterable[str]) -> NDArray[np.float32]:
-        """The mean sentence vector of each narrative, shape ``(texts, encoder.SIZE)``."""
-        return np.array(
-            [self._words.read(reading).whole()[1] for reading in self.reader.read(texts)]
-        )
 
     def score(self, reading: Reading) -> Scores:
         """What the model says of one reading, while its words can still be looked up."""

@@ -60,7 +60,8 @@ def decide(
 ) -> Assessment:
     """Put together the assessment of one narrative."""
     indicators = {name: _indicator(reading, scores, name, thresholds[name]) for name in INDICATORS}
-    suggestion: Label = max(LABELS, key=lambda label: scores.label[label])
+    costs = {"stalking": thresholds["missed_costs"]}
+    suggestion: Label = max(LABELS, key=lambda label: scores.label[label] * costs.get(label, 1.0))
     probabilities = scores.label
     if not reading.bounds or not UNREADABLE.isdisjoint(reading.doubts):
         suggestion = "neither"
@@ -298,7 +299,7 @@ def _refer_reasons(
     if not reading.bounds or not UNREADABLE.isdisjoint(reading.doubts):
         return reasons
     ranked = sorted(scores.label.items(), key=lambda item: -item[1])
-    if ranked[0][1] < refer_below:
+    if ranked[0][1] < refer_below or ranked[0][0] != suggestion:
         reasons.append(f"The words are close between {ranked[0][0]} and {ranked[1][0]}.")
     # Chosen in training to keep a stated bound: see stalkflag.training.referral.
     elif suggestion != "stalking" and scores.label["stalking"] >= doubtful[0]:

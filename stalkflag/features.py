@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from spacy.strings import hash_string
 
 from stalkflag.assessment import ACTS, INDICATORS, RELATIONSHIPS
-from stalkflag.encoder import SIZE as SENTENCE_SIZE
-from stalkflag.encoder import SentenceEncoder
+from stalkflag.encoder import WordPieces
 from stalkflag.encoder.whole import NarrativeEncoder
 from stalkflag.reading import Reading
 from stalkflag.rules.schema import CATEGORIES
@@ -92,26 +91,21 @@ class Words:
     """What a narrative's words are to the model, a sentence at a time.
 
     ``hashed`` has the distinct feature indices of each sentence, ``plain`` only those of its words
-    and pairs of words, ``pieces`` its word pieces, ``vectors`` of shape
-    ``(sentences, encoder.SIZE)`` what the encoder reads in it. ``places`` says of each word piece
-    to which token it belongs.
+    and pairs of words, ``pieces`` its word pieces. ``places`` says of each word piece to which
+    token it belongs.
     """
 
     hashed: list[NDArray[np.int64]]
     plain: list[NDArray[np.int64]]
     pieces: list[list[int]]
     places: list[list[int]]
-    vectors: NDArray[np.float32]
 
-    def whole(
-        self, sentences: Sequence[int] | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The words and pairs of words and the mean vector of all sentences, or of some."""
+    def whole(self, sentences: Sequence[int] | None = None) -> NDArray[np.int64]:
+        """The words and pairs of words of all sentences, or of some."""
         chosen = range(len(self.hashed)) if sentences is None else sentences
         if not chosen:
-            return _NONE, np.zeros(SENTENCE_SIZE, dtype=np.float32)
-        hashed = np.unique(np.concatenate([self.plain[number] for number in chosen]))
-        return hashed, self.vectors[list(chosen)].mean(axis=0)
+            return _NONE
+        return np.unique(np.concatenate([self.plain[number] for number in chosen]))
 
 
 class WordFeatures:
@@ -129,7 +123,7 @@ class WordFeatures:
         self._characters = characters
         self._known = {hash_string(word) for word in known}
         self._masked = {hash_string(w): hash_string(stands) for w, stands in MASKED.items()}
-        self.sentences = SentenceEncoder()
+        self.pieces = WordPieces()
         self.narrative = NarrativeEncoder()
         self._table: dict[int, tuple[int, NDArray[np.int64], str]] = {}
 
@@ -182,10 +176,10 @@ class WordFeatures:
             if number in rule_ids:
                 parts.append(_fold(np.array(rule_ids[number], dtype=np.uint64)))
             found.append(np.unique(np.concatenate(parts)))
-            split = [self.sentences.pieces(word) for word in said]
+            split = [self.pieces.of(word) for word in said]
             spoken.append([piece for pieces in split for piece in pieces])
             places.append([start + at for at, pieces in enumerate(split) for _ in pieces])
-        return Words(found, words_alone, spoken, places, self.sentences.encode(spoken))
+        return Words(found, words_alone, spoken, places)
 
     def _look_up(self, norm: int) -> tuple[int, NDArray[np.int64], str]:
         word = str(self._strings[norm])  # type: ignore[index]

@@ -89,22 +89,18 @@ LABEL_INPUTS: tuple[str, ...] = (*DENSE, *(f"head_{name}" for name in FIRST_HEAD
 
 @dataclass(frozen=True, slots=True)
 class WordWeights:
-    """A weight for each hashed feature, vector dimension and target, and a bias a target.
+    """A weight for each hashed feature and target, and a bias a target.
 
-    ``hashed`` has shape ``(SIZE, targets)`` and ``vectors`` ``(encoder.SIZE, targets)``;
-    ``rarity`` of shape ``(SIZE,)`` is how much each feature counts (TF-IDF), 0 where it was not
+    ``hashed`` has shape ``(SIZE, targets)``; ``rarity`` of shape ``(SIZE,)`` is how much each feature counts (TF-IDF), 0 where it was not
     learned from. A text's score is the sum over its distinct features by their rarity, divided by
-    the root of the sum of squares of that rarity, plus what its vector adds, plus the bias.
+    the root of the sum of squares of that rarity, plus the bias.
     """
 
     rarity: NDArray[np.float32]
     hashed: NDArray[np.float32]
-    vectors: NDArray[np.float32]
     bias: NDArray[np.float32]
 
-    def scores(
-        self, texts: list[NDArray[np.int64]], vectors: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
+    def scores(self, texts: list[NDArray[np.int64]]) -> NDArray[np.float32]:
         """Scores of shape ``(len(texts), targets)``."""
         scores = np.zeros((len(texts), len(self.bias)), dtype=np.float32)
         sizes = np.array([len(text) for text in texts], dtype=np.int64)
@@ -117,14 +113,12 @@ class WordWeights:
             rows = self.hashed[features] * rarity[:, None]
             scores[filled] = np.add.reduceat(rows, offsets, axis=0)
             scores[filled] /= np.maximum(norms, 1e-6)[:, None]
-        result: NDArray[np.float32] = scores + vectors @ self.vectors + self.bias
+        result: NDArray[np.float32] = scores + self.bias
         return result
 
     def columns(self, wanted: slice) -> WordWeights:
         """The weights of some targets."""
-        return WordWeights(
-            self.rarity, self.hashed[:, wanted], self.vectors[:, wanted], self.bias[wanted]
-        )
+        return WordWeights(self.rarity, self.hashed[:, wanted], self.bias[wanted])
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +163,17 @@ class Model:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """Probabilities from which an indicator or act (``act:NAME``) is present, and ``refer_below``."""
+        """Probabilities from which an indicator or act (``act:NAME``) is present, ``refer_below``
+        and ``missed_costs`` (see :class:`stalkflag.training.fit.Settings`)."""
         thresholds: dict[str, float] = self.info["thresholds"]
         return thresholds
 
     def score(self, reading: Reading, words: WordFeatures) -> Scores:
         """Score one reading."""
         read = words.read(reading)
-        by_sentence = self.sentence_words.scores(read.hashed, read.vectors)
+        by_sentence = self.sentence_words.scores(read.hashed)
         kept = telling(by_sentence)
-        hashed, whole = read.whole(kept)
-        by_bag = self.bag_words.scores([hashed], whole[None, :])
+        by_bag = self.bag_words.scores([read.whole(kept)])
         by_whole = words.narrative.scores(read.pieces, importance(by_sentence))
         dense = dense_inputs(
             narrative_counts(reading, kept), by_sentence, by_bag[0], by_whole.targets
@@ -197,9 +191,7 @@ class Model:
             relationship=dict(zip(RELATIONSHIPS, softmax(ties).tolist(), strict=True)),
             label=dict(zip(LABELS, softmax(second).tolist(), strict=True)),
             evidence=_by_token(len(reading.norms), read.places, by_whole.evidence),
-            act_sentences=self.bag_words.columns(act_columns).scores(
-                read.plain if shown else [], read.vectors if shown else read.vectors[:0]
-            ),
+            act_sentences=self.bag_words.columns(act_columns).scores(read.plain if shown else []),
         )
 
 
@@ -321,7 +313,6 @@ def save_model(model: Model, folder: Path) -> None:
         arrays[f"{name}_rows"] = rows.astype(np.int32)
         arrays[f"{name}_rarity"] = words.rarity[rows].astype(np.float16)
         arrays[f"{name}_hashed"] = words.hashed[rows].astype(np.float16)
-        arrays[f"{name}_vectors"] = words.vectors
         arrays[f"{name}_bias"] = words.bias
     for name, head in (("first", model.first_heads), ("label", model.label_head)):
         arrays[f"{name}_weights"] = head.weights
@@ -404,9 +395,7 @@ def _read_weights(path: Path) -> tuple[dict[str, WordWeights], dict[str, Head]]:
                 hashed[arrays[f"{name}_rows"]] = arrays[f"{name}_hashed"]
                 rarity = np.zeros(SIZE, dtype=np.float32)
                 rarity[arrays[f"{name}_rows"]] = arrays[f"{name}_rarity"]
-                words[name] = WordWeights(
-                    rarity, hashed, arrays[f"{name}_vectors"], arrays[f"{name}_bias"]
-                )
+                words[name] = WordWeights(rarity, hashed, arrays[f"{name}_bias"])
             heads = {
                 name: Head(arrays[f"{name}_weights"], arrays[f"{name}_bias"])
                 for name in ("first", "label")

@@ -51,9 +51,10 @@ def children_of(pid: int) -> dict[int, bytes]:
     """Process ids of the children that a process has now, with their command lines."""
     found = {}
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, children.read_text().split()):
-            with contextlib.suppress(FileNotFoundError):
-                found[child] = Path(f"/proc/{child}/cmdline").read_bytes()
+        with contextlib.suppress(FileNotFoundError):  # a thread that ended meanwhile
+            for child in map(int, children.read_text().split()):
+                with contextlib.suppress(FileNotFoundError):
+                    found[child] = Path(f"/proc/{child}/cmdline").read_bytes()
     return found
 
 

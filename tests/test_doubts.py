@@ -151,6 +151,9 @@ def test_where_nothing_was_told_or_read_that_is_asked(assessor: Assessor, text: 
 
 
 def test_a_doubtful_text_that_calls_for_no_question_is_asked_about(assessor: Assessor) -> None:
-    theft = "Bike stolen from outside the library between 2pm and 4pm, no suspect seen."
+    theft = (
+        "Bike stolen from the racks outside the library between 2pm and 4pm, the lock cut and left "
+        "on the ground. No suspect seen and no cameras. Frame number given for the insurance."
+    )
     assert assessor.assess(theft).missing == ()
     assert assessor.assess(f"<p>{theft}</p><br/>").missing == (THIN,)

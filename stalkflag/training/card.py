@@ -147,6 +147,14 @@ def _referral(outcome: Outcome) -> Iterator[str]:
             f"A suggestion less probable than {thresholds['refer_below']:g} is referred, beside "
             "other reasons; no bound is promised."
         )
+    costs = thresholds["missed_costs"]
+    if costs != 1:
+        yield (
+            f"A missed stalking counts {costs:g} times another wrong suggestion: stalking is "
+            "suggested from so much less probability than the likeliest label's, and referred then."
+        )
+    if promises:
+        yield ""
     if "most_missed" in promises:
         yield (
             f"- With 95 % confidence at most {promises['most_missed']:.1%} of the narratives "

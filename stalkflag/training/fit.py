@@ -6,14 +6,13 @@ deterministic and every fold is drawn with the stated seed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
@@ -59,10 +58,12 @@ class Settings:
         A hashed word feature is kept if it occurs in at least this many narratives.
     characters
         Whether character n-grams of words are features.
-    vector_scale
-        Weight of sentence vectors against hashed words; 0 leaves them out.
     refer_below
         A suggestion less probable than this is referred to a person.
+    missed_costs
+        What stalking suggested as something else costs, beside any other wrong suggestion: stalking
+        is suggested from so much less probability than the likeliest label's. Probabilities stay as
+        they are, and a suggestion that is not the likeliest label is referred.
     class_weight
         How much more a narrative of a label counts for the label head than another, such as
         ``{"stalking": 2.0}``. Probabilities are then those of a file with that much more of it.
@@ -85,8 +86,8 @@ class Settings:
     label_c: float = 0.1
     least_narratives: int = 2
     characters: bool = True
-    vector_scale: float = 3.0
     refer_below: float = 0.6
+    missed_costs: float = 2.0
     class_weight: dict[str, float] = field(default_factory=dict)
     prevalence: dict[str, float] = field(default_factory=dict)
     most_missed: float = 0.0
@@ -166,6 +167,7 @@ def fit(
             "thresholds": {
                 **_thresholds(first_logits, records),
                 "refer_below": settings.refer_below,
+                "missed_costs": settings.missed_costs,
             },
         },
         rules=rules,
@@ -226,30 +228,26 @@ class _Corpus:
         for row in rows:
             if self.words[row].hashed:
                 common[np.unique(np.concatenate(self.words[row].hashed))] += 1
-            plain[self.wholes[row][0]] += 1
+            plain[self.wholes[row]] += 1
         alike = (common >= settings.least_narratives).astype(np.float32)
         rare = np.log((1 + len(rows)) / (1 + plain)) + 1
         rare[plain < settings.least_narratives] = 0
         sentence = _fit_targets(
             [text for row in rows for text in self.words[row].hashed],
-            np.concatenate([self.words[row].vectors for row in rows]),
             np.concatenate([self.shown[row] for row in rows]),
             rarity=alike,
             c=settings.sentence_c,
-            scale=settings.vector_scale,
             weights=_weights(
                 [self.records[row] for row in rows for _ in range(len(self.words[row].hashed))]
             ),
         )
         whole = _fit_targets(
-            [self.wholes[row][0] for row in rows],
-            np.array([self.wholes[row][1] for row in rows]),
+            [self.wholes[row] for row in rows],
             np.array(
                 [[_bag_target(self.records[row], target) for target in BAG_TARGETS] for row in rows]
             ),
             rarity=rare.astype(np.float16).astype(np.float32),
             c=settings.bag_c,
-            scale=settings.vector_scale / math.sqrt(settings.bag_c),
             weights=_weights([self.records[row] for row in rows]),
         )
         return sentence, whole
@@ -258,13 +256,11 @@ class _Corpus:
         self, rows: NDArray[np.int64], sentence_words: WordWeights, bag_words: WordWeights
     ) -> NDArray[np.float64]:
         """The heads' inputs for some records, with the word weights given."""
-        by_bag = bag_words.scores(
-            [self.wholes[row][0] for row in rows], np.array([self.wholes[row][1] for row in rows])
-        )
+        by_bag = bag_words.scores([self.wholes[row] for row in rows])
         dense = np.empty((len(rows), len(DENSE)))
         for place, (row, scores) in enumerate(zip(rows, by_bag, strict=True)):
             words = self.words[row]
-            by_sentence = sentence_words.scores(words.hashed, words.vectors)
+            by_sentence = sentence_words.scores(words.hashed)
             by_whole = self.trained_on[row]
             if by_whole is None:
                 by_whole = self.narrative.scores(words.pieces, importance(by_sentence)).targets
@@ -313,21 +309,18 @@ def _matrix(texts: list[NDArray[np.int64]], rarity: NDArray[np.float32]) -> csr_
 
 def _fit_targets(
     texts: list[NDArray[np.int64]],
-    vectors: NDArray[np.float32],
     targets: NDArray[np.integer[Any]],
     *,
     rarity: NDArray[np.float32],
     c: float,
-    scale: float,
     weights: NDArray[np.float64] | None,
 ) -> WordWeights:
     """A logistic regression for each column of ``targets``; -1 marks what is not known."""
     hashed = _matrix(texts, rarity)
     used = np.flatnonzero(hashed.getnnz(axis=0))
-    x = hstack([hashed[:, used], csr_matrix(vectors * scale)], format="csr")
+    x = hashed[:, used]
     number = targets.shape[1]
     of_words = np.zeros((SIZE, number), dtype=np.float32)
-    of_vectors = np.zeros((vectors.shape[1], number), dtype=np.float32)
     bias = np.full(number, -4.0, dtype=np.float32)
     for column in range(number):
         known = targets[:, column] >= 0
@@ -342,11 +335,10 @@ def _fit_targets(
             max_iter=1000,
             random_state=0,
         ).fit(x[known], y, sample_weight=None if weights is None else weights[known])
-        of_words[used, column] = fitted.coef_[0, : len(used)]
-        of_vectors[:, column] = fitted.coef_[0, len(used) :] * scale
+        of_words[used, column] = fitted.coef_[0]
         bias[column] = fitted.intercept_[0]
     # Bundles hold half precision: use the same weights for the heads.
-    return WordWeights(rarity, of_words.astype(np.float16).astype(np.float32), of_vectors, bias)
+    return WordWeights(rarity, of_words.astype(np.float16).astype(np.float32), bias)
 
 
 def _fit_first_heads(

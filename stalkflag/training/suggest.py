@@ -1,7 +1,7 @@
 """Which unlabelled narratives to label next: those the model doubts most, each unlike the others.
 
 The most doubtful are gathered first, by the entropy of the label's probabilities; these are grouped
-by what their sentences mean, doubtful ones weighing more, and the most doubtful of each group is
+by their topics (latent semantic analysis), doubtful ones weighing more, and the most doubtful of each group is
 taken (Zhdanov, "Diverse mini-batch active learning", arXiv:1901.05954, 2019).
 """
 
@@ -19,6 +19,9 @@ from typing import IO
 
 import numpy as np
 from sklearn.cluster import KMeans
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
 
 from stalkflag.assessor import Assessor
 from stalkflag.errors import InputError
@@ -26,6 +29,9 @@ from stalkflag.narrative import THIN_WORDS
 
 GATHERED = 10
 """Doubtful narratives gathered for each one that is asked for."""
+
+TOPICS = 50
+"""Dimensions in which narratives are compared."""
 
 SUFFIXES: tuple[str, ...] = (".csv", ".tsv", ".jsonl")
 SEED = 1997
@@ -97,14 +103,16 @@ def suggest(
     if not gathered:
         raise InputError("There is no narrative to label that is not thin, doubled or labelled.")
     progress("choosing narratives unlike each other")
-    return _unlike(sorted(gathered, reverse=True), assessor, number), passed
+    return _unlike(sorted(gathered, reverse=True), number), passed
 
 
-def _unlike(gathered: list[Doubtful], assessor: Assessor, number: int) -> list[Doubtful]:
+def _unlike(gathered: list[Doubtful], number: int) -> list[Doubtful]:
     """The most doubtful of each group of narratives alike, the most doubtful first."""
     if len(gathered) <= number:
         return gathered
-    vectors = assessor.vectors(one.text for one in gathered)
+    words = TfidfVectorizer(sublinear_tf=True).fit_transform(one.text for one in gathered)
+    topics = TruncatedSVD(min(TOPICS, *(size - 1 for size in words.shape)), random_state=SEED)
+    vectors = normalize(topics.fit_transform(words))
     weights = np.array([one.doubt for one in gathered]) + 1e-6
     groups = KMeans(number, n_init=3, random_state=SEED).fit(vectors, sample_weight=weights).labels_
     _, first = np.unique(groups, return_index=True)
