@@ -27,10 +27,14 @@ def evaluate(
     stalking_share: float | None = None,
     progress: Progress = lambda step: None,
 ) -> dict[str, Measured]:
-    """Each model on the records, by its reference, in the order given."""
+    """Each model on the records, by its reference, in the order given.
+
+    All are loaded before the first is measured: one that is missing is told at once.
+    """
+    models = {ref: load(ref) for ref in dict.fromkeys(refs)}
     return {
-        ref: measure_on(load(ref), records, name=ref, share=stalking_share, progress=progress)
-        for ref in dict.fromkeys(refs)
+        ref: measure_on(model, records, name=ref, share=stalking_share, progress=progress)
+        for ref, model in models.items()
     }
 
 
