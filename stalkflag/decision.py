@@ -30,7 +30,7 @@ from stalkflag.directions import read_directions
 from stalkflag.law import advice
 from stalkflag.law.applied import AppliedLaw, Found
 from stalkflag.model import Scores
-from stalkflag.narrative import UNREADABLE, Mended
+from stalkflag.narrative import TOO_THIN, UNREADABLE, Mended
 from stalkflag.quotes import quote, quotes
 from stalkflag.reading import Reading
 
@@ -59,13 +59,21 @@ def decide(
     id: str | None = None,
 ) -> Assessment:
     """Put together the assessment of one narrative."""
-    indicators = {name: _indicator(reading, scores, name, thresholds[name]) for name in INDICATORS}
     costs = {"stalking": thresholds["missed_costs"]}
     suggestion: Label = max(LABELS, key=lambda label: scores.label[label] * costs.get(label, 1.0))
     probabilities = scores.label
     if not reading.bounds or not UNREADABLE.isdisjoint(reading.doubts):
         suggestion = "neither"
         probabilities = dict.fromkeys(LABELS, 1 / len(LABELS))
+    # Of a few words the model knows little: only the acts that they name are shown and, where they
+    # read like nothing, only the indicators.
+    thin = TOO_THIN in reading.doubts
+    indicators = {
+        name: _indicator(
+            reading, scores, name, thresholds[name], named_only=thin and suggestion == "neither"
+        )
+        for name in INDICATORS
+    }
     present = {name for name, indicator in indicators.items() if indicator.present}
     conduct = _course_of_conduct(
         reading, repeated="repeated" in present, unwanted="unwanted" in present
@@ -78,7 +86,7 @@ def decide(
     set_aside = tuple(
         _set_aside(reading, f) for f in distinct(f for f in reading.findings if f.cue is not None)
     )
-    acts = law.acts(_acts(reading, scores, thresholds), reading)
+    acts = law.acts(_acts(reading, scores, thresholds, named_only=thin), reading)
     found = Found(reading, indicators, acts, conduct, relationship)
     directions = read_directions(reading)
     unclear_who = _reporter_may_pursue(reading, suggestion)
@@ -208,11 +216,17 @@ def _best_sentence(reading: Reading, scores: NDArray[np.float32]) -> tuple[int, 
     return 0, len(reading.text)
 
 
-def _indicator(reading: Reading, scores: Scores, name: str, threshold: float) -> Indicator:
+def _indicator(
+    reading: Reading, scores: Scores, name: str, threshold: float, *, named_only: bool
+) -> Indicator:
     probability = scores.indicators[name]
-    present = probability >= threshold and bool(reading.is_word.any())
     named = [f for f in reading.findings if name in f.rule.shows]
     evidence = [quote(reading, finding) for finding in distinct(f for f in named if f.counts)]
+    present = (
+        probability >= threshold
+        and bool(reading.is_word.any())
+        and (bool(evidence) or not named_only)
+    )
     if present:
         # What a rule names or sets aside is not shown again as learned.
         spans = [reading.span(f.start, f.end) for f in named]
@@ -250,7 +264,9 @@ def evident(reading: Reading, evidence: NDArray[np.float32]) -> list[tuple[int, 
     return sorted(pieces, key=lambda piece: -piece[2])
 
 
-def _acts(reading: Reading, scores: Scores, thresholds: dict[str, float]) -> tuple[Act, ...]:
+def _acts(
+    reading: Reading, scores: Scores, thresholds: dict[str, float], *, named_only: bool
+) -> tuple[Act, ...]:
     found: list[Act] = []
     for act in ACTS:
         if scores.acts[act] < thresholds[f"act:{act}"] or not reading.bounds:
@@ -259,7 +275,7 @@ def _acts(reading: Reading, scores: Scores, thresholds: dict[str, float]) -> tup
         for finding in by_rule:
             plain = quote(reading, finding)
             found.append(Act(act, plain.start, plain.end, plain.text, plain.rule))
-        if not by_rule and len(scores.act_sentences):
+        if not by_rule and not named_only and len(scores.act_sentences):
             start, end = _best_sentence(reading, scores.act_sentences[:, ACTS.index(act)])
             found.append(Act(act, start, end, reading.text[start:end], LEARNED))
     return tuple(found)

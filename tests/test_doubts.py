@@ -157,3 +157,15 @@ def test_a_doubtful_text_that_calls_for_no_question_is_asked_about(assessor: Ass
     )
     assert assessor.assess(theft).missing == ()
     assert assessor.assess(f"<p>{theft}</p><br/>").missing == (THIN,)
+
+
+@pytest.mark.parametrize("text", ["fine", "No.", "Test", "Window broken at shop.", "Bike stolen."])
+def test_a_few_words_that_read_like_nothing_show_only_what_they_name(
+    assessor: Assessor, text: str
+) -> None:
+    found = assessor.assess(text)
+    assert (found.suggestion, found.refer) == ("neither", True)
+    assert found.acts == ()
+    assert not any(indicator.present for indicator in found.indicators.values())
+    for said, act in (("He followed me.", "following"), ("Ex sending texts again.", "contacting")):
+        assert [found.act for found in assessor.assess(said).acts] == [act]
