@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from stalkflag.assessment import Assessment
-from stalkflag.batch.reading import Row
+from stalkflag.batch.reading import Row, value_of
 from stalkflag.errors import StalkflagError
 from stalkflag.linked_set import MOST_REPORTS, Report
 
@@ -98,7 +98,7 @@ def link_key(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ..
     """
     key = []
     for column in columns:
-        value = values.get(column)
+        value = value_of(values, column)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         text = " ".join(str("" if value is None else value).split())

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import glob
+import io
+import json
+import re
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol, cast
 
+from stalkflag.assessment import LABELS
 from stalkflag.batch.dates import read_when
-from stalkflag.batch.streams import COMPRESSIONS, file_kind
-from stalkflag.errors import InputError
+from stalkflag.batch.streams import COMPRESSIONS, DAMAGED, file_kind, open_bytes
+from stalkflag.errors import InputError, StalkflagError
 from stalkflag.narrative import decode
 
 TEXT_COLUMNS: tuple[str, ...] = (
@@ -30,6 +35,17 @@ TEXT_FORMATS: tuple[str, ...] = (".csv", ".tsv", ".jsonl", ".ndjson")
 """Formats that may be compressed (``.csv.gz``)."""
 
 FORMATS: tuple[str, ...] = (*TEXT_FORMATS, ".parquet", ".xlsx")
+
+OWN_COLUMNS: tuple[frozenset[str], ...] = (
+    frozenset({"suggestion", "refer", *(f"p_{label}" for label in LABELS)}),
+    frozenset({"schema", "suggestion", "refer", "probabilities"}),
+    frozenset({"linked_set", "report_ids"}),
+    frozenset({"schema", "linked_on"}),
+)
+"""Columns that only files written by stalkflag have: output and linked sets, flat and nested."""
+
+REJECTS: tuple[str, ...] = ("file", "row", "reason")
+"""The columns of the list of rejected rows."""
 
 LONGEST_NAME = 60
 """A column's name that is longer is no name: the file may have no header line."""
@@ -123,13 +139,24 @@ def row_id(values: dict[str, Any], id_column: str | None, number: int) -> str:
 
 def when_of(values: dict[str, Any], date_column: str | None) -> datetime | None:
     """When it happened, if a column says so and can be read."""
-    return read_when(values.get(date_column)) if date_column else None
+    return read_when(value_of(values, date_column)) if date_column else None
 
 
-def find_inputs(inputs: list[str]) -> list[Path]:
+def value_of(values: Mapping[str, Any], column: str) -> Any:
+    """What a row holds in a column, ignoring the case of its name; ``None`` if nothing."""
+    if column in values:
+        return values[column]
+    found = _find_column(list(values), (column,))
+    return None if found is None else values[found]
+
+
+def find_inputs(
+    inputs: list[str], tell: Callable[[str], None] = lambda message: None
+) -> list[Path]:
     """The files meant: files, folders' files of a known kind, and patterns such as ``20*.csv``.
 
-    Each file once, a folder's and a pattern's sorted by name.
+    Each file once, a folder's and a pattern's sorted by name. Of folders and patterns, files that
+    stalkflag wrote are named to ``tell`` and left out.
 
     Raises
     ------
@@ -137,10 +164,49 @@ def find_inputs(inputs: list[str]) -> list[Path]:
         If nothing is there, or a file is of no known kind.
     """
     found: dict[Path, Path] = {}
+    own: dict[Path, Path] = {}
     for given in inputs:
+        named = Path(given).is_file()
         for path in _find(given):
-            found.setdefault(path.resolve(), path)
+            (found if named or not _is_own(path) else own).setdefault(path.resolve(), path)
+    if not found and own:
+        raise InputError(
+            "Nothing but files that stalkflag wrote is there: name a file itself to score it again."
+        )
+    for place, path in own.items():
+        if place not in found:
+            tell(f"Left out: {path} was written by stalkflag; name the file itself to score it.")
     return list(found.values())
+
+
+def _is_own(path: Path) -> bool:
+    """Whether stalkflag wrote a file, by its header. One that cannot be read is told of later."""
+    try:
+        return any(
+            tuple(columns) == REJECTS or any(own <= set(columns) for own in OWN_COLUMNS)
+            for columns in _headers(path)
+        )
+    except (StalkflagError, ValueError, RecursionError, csv.Error, *DAMAGED):
+        return False
+
+
+def _headers(path: Path) -> Iterator[Iterable[str]]:
+    """The columns of each table of a file, of JSON lines the first one's, with little read."""
+    kind = file_kind(path)[0]
+    if kind not in TEXT_FORMATS:
+        yield from (table.columns for table in _tables(path))
+        return
+    with io.TextIOWrapper(
+        cast(IO[bytes], open_bytes(path)), encoding="utf-8-sig", errors="replace", newline=""
+    ) as lines:
+        if kind in (".csv", ".tsv"):
+            cells = next(csv.reader(lines, delimiter="\t" if kind == ".tsv" else ","), [])
+            # A program that saved it again may have put something else between the cells.
+            yield re.split(r"[,;\t|]", ",".join(cells))
+            return
+        first = json.loads(lines.readline())
+        if isinstance(first, dict):
+            yield first
 
 
 def _find(given: str) -> list[Path]:
@@ -283,8 +349,8 @@ def column_of(where: str, columns: list[str], *, asked: str, option: str) -> str
 
 def _find_column(columns: list[str], names: tuple[str, ...]) -> str | None:
     by_lower = {column.strip(_BLANK).lower(): column for column in reversed(columns)}
-    keys = (name.strip(_BLANK).lower() for name in names)
-    return next((by_lower[key] for key in keys if key in by_lower), None)
+    found = (n if n in columns else by_lower.get(n.strip(_BLANK).lower()) for n in names)
+    return next((column for column in found if column is not None), None)
 
 
 _BLANK = string.whitespace + "\u00a0\u200b\ufeff"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,15 @@ from stalkflag.batch.gathering import LinkedRows
 from stalkflag.batch.journal import Journal
 from stalkflag.batch.linking import LINKED, Link, LinkTally, judge_sets
 from stalkflag.batch.links import check_links, write_links
-from stalkflag.batch.reading import Rejected, Row, Source, find_inputs, open_sources, shown_names
+from stalkflag.batch.reading import (
+    Rejected,
+    Row,
+    Source,
+    column_of,
+    find_inputs,
+    open_sources,
+    value_of,
+)
 from stalkflag.batch.recorded import Offences, load_offences
 from stalkflag.batch.review import Filter, review_need, sorted_by
 from stalkflag.batch.streams import file_kind, sha256
@@ -128,7 +136,7 @@ def score_files(
     Parameters
     ----------
     tell
-        Called with what a person should know of the inputs, such as sheets left out.
+        Called with what a person should know of the inputs, such as files and sheets left out.
 
     Raises
     ------
@@ -144,9 +152,9 @@ def score_files(
         check_links(options.links)
         if not options.link:
             raise InputError("--links needs columns to link reports by: name them with --link-on.")
-    paths = find_inputs(inputs)
-    check_places(paths, output, rejects)
-    sources = _open(paths, options, tell)
+    paths = find_inputs(inputs, tell)
+    check_places(paths, output, rejects, options.links)
+    sources, options = _open(paths, options, tell)
     bundle = bundle_folder(options.model)
     nested = not is_flat(output)
     about = _asked(paths, options, bundle, nested=nested)
@@ -171,7 +179,10 @@ def score_files(
     return tally
 
 
-def _open(paths: list[Path], options: Options, tell: Callable[[str], None]) -> list[Source]:
+def _open(
+    paths: list[Path], options: Options, tell: Callable[[str], None]
+) -> tuple[list[Source], Options]:
+    """The tables to score, and the options with the first one's names of columns."""
     sources = [
         source
         for path in paths
@@ -183,40 +194,50 @@ def _open(paths: list[Path], options: Options, tell: Callable[[str], None]) -> l
             tell=tell,
         )
     ]
-    for source in sources:
-        check_columns(source.table.name, source.columns, options)
-    return sources
+    named = [with_columns(source.table.name, source.columns, options) for source in sources]
+    return sources, named[0]
 
 
-def check_columns(where: str, columns: list[str], options: Options) -> None:
-    """Raise ``InputError`` if a column that an option names is not there."""
-    link = options.link
-    asked = [("--recorded-as", options.recorded_as), ("--date-column", options.date_column)]
-    asked += [("--link-on", name) for name in (link.columns if link else ())]
-    for option, column in asked:
-        if column and column not in columns:
-            raise InputError(
-                f"{where} has no column {column!r}: "
-                f"name one of {shown_names(columns)} with {option}."
-            )
+def with_columns(where: str, columns: list[str], options: Options) -> Options:
+    """The options with the names of columns as they stand in the input, found ignoring case.
+
+    Raises
+    ------
+    InputError
+        If a column that an option names is not there.
+    """
+
+    def found(asked: str, option: str) -> str:
+        return column_of(where, columns, asked=asked, option=option)
+
+    recorded_as, date_column, link = options.recorded_as, options.date_column, options.link
+    if link:
+        names = (found(name, "--link-on") for name in link.columns)
+        link = replace(link, columns=tuple(dict.fromkeys(names)))
+    return replace(
+        options,
+        recorded_as=found(recorded_as, "--recorded-as") if recorded_as else None,
+        date_column=found(date_column, "--date-column") if date_column else None,
+        link=link,
+    )
 
 
-def check_places(paths: list[Path], output: Path, rejects: Path | None) -> None:
+def check_places(paths: list[Path], output: Path, rejects: Path | None, links: Path | None) -> None:
     """Raise ``InputError`` if an output cannot be written or would overwrite an input."""
-    check_output(output)
-    written = {output.resolve(): output}
-    if rejects:
-        if file_kind(rejects)[0] != ".csv":
-            raise InputError(f"{rejects}: the list of rejected rows must end in .csv or .csv.gz.")
-        check_output(rejects)
-        if rejects.resolve() in written:
-            raise InputError("--rejects and --output name the same file: choose two names.")
-        written[rejects.resolve()] = rejects
-    for path in paths:
-        if path.resolve() in written:
-            raise InputError(
-                f"{written[path.resolve()]} is one of the inputs: choose another name for the output."
-            )
+    if rejects and file_kind(rejects)[0] != ".csv":
+        raise InputError(f"{rejects}: the list of rejected rows must end in .csv or .csv.gz.")
+    read = {path.resolve() for path in paths}
+    written: dict[Path, str] = {}
+    for option, place in (("--output", output), ("--rejects", rejects), ("--links", links)):
+        if place is None:
+            continue
+        check_output(place)
+        if place.resolve() in read:
+            raise InputError(f"{place} is one of the inputs: choose another name for {option}.")
+        if place.resolve() in written:
+            other = written[place.resolve()]
+            raise InputError(f"{option} and {other} name the same file: choose two names.")
+        written[place.resolve()] = option
 
 
 def _asked(paths: list[Path], options: Options, bundle: Path, *, nested: bool) -> dict[str, Any]:
@@ -361,7 +382,9 @@ def _count(tally: Tally, scored: Scored, recorded_as: str | None, mapping: Offen
     tally.suggestions[suggestion] += 1
     tally.referred += bool(scored.flat["refer"])
     if recorded_as:
-        scored.beside.update(recorded(scored.row.values.get(recorded_as), suggestion, mapping))
+        scored.beside.update(
+            recorded(value_of(scored.row.values, recorded_as), suggestion, mapping)
+        )
         tally.disagree = (tally.disagree or 0) + scored.beside["disagrees"]
 
 

@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from stalkflag.batch.reading import (
     when_of,
 )
 from stalkflag.batch.recorded import Offences, load_offences
-from stalkflag.batch.score import Options, Tally, check_columns, flatten, recorded
+from stalkflag.batch.score import Options, Tally, flatten, recorded, with_columns
 from stalkflag.batch.streams import file_kind, path_of
 from stalkflag.batch.writing import RECORDED, Scored
 from stalkflag.bundle import bundle_folder
@@ -89,6 +89,7 @@ def score_on_spark(
     *,
     master: str | None = None,
     settings: list[str] | None = None,
+    tell: Callable[[str], None] = lambda message: None,
 ) -> Tally:
     """Assess every row of some Parquet files and write a folder of Parquet files.
 
@@ -100,6 +101,8 @@ def score_on_spark(
         Spark's master; by default all cores of this machine.
     settings
         Spark's settings as ``KEY=VALUE``.
+    tell
+        Called with what a person should know of the inputs, such as files left out.
 
     Raises
     ------
@@ -110,7 +113,7 @@ def score_on_spark(
     MissingExtra
         If PySpark is not installed.
     """
-    paths = find_inputs([given for given in inputs if "://" not in given])
+    paths = find_inputs([given for given in inputs if "://" not in given], tell)
     sources = [given for given in inputs if "://" in given] + _uris(paths)
     order = {str(path.resolve()): place for place, path in enumerate(paths)}
     place = _place(output)
@@ -217,13 +220,13 @@ def _score(
     from pyspark.sql import functions as f
 
     frame = session.read.option("mergeSchema", "true").parquet(*sources)
+    options = with_columns("The input", frame.columns, options)
     task = Task(
         text_column_of("The input", frame.columns, asked=options.text_column),
         id_column_of("The input", frame.columns, asked=options.id_column),
         options,
         load_offences(options.offences),
     )
-    check_columns("The input", frame.columns, options)
     asked = frame.select(
         f.struct(*(f.col(_quoted(name)) for name in frame.columns)).alias("input"),
         f.col("_metadata.file_path").alias("file"),

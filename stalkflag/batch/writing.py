@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from stalkflag.batch.reading import FORMATS, TEXT_FORMATS, Rejected, Row
+from stalkflag.batch.reading import FORMATS, REJECTS, TEXT_FORMATS, Rejected, Row
 from stalkflag.batch.streams import COMPRESSIONS, arrow, compressing, file_kind
 from stalkflag.errors import InputError, MissingExtra
 
@@ -226,7 +226,7 @@ class RejectsOutput(TextOutput):
     def __init__(self, aside: Path, path: Path) -> None:
         super().__init__(aside, path)
         self._csv = csv.writer(self.stream)
-        self._csv.writerow(["file", "row", "reason"])
+        self._csv.writerow(REJECTS)
 
     def write(self, rejected: Rejected) -> None:
         """One rejected row."""

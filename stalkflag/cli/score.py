@@ -147,9 +147,13 @@ def score_cli(
     from stalkflag.batch.score import Options, score_files
 
     link = None
-    if link_on:
-        names = tuple(dict.fromkeys(name.strip() for name in link_on.split(",")))
-        link = Link(names, link_limit)
+    if link_on is not None:
+        names = [name.strip() for name in link_on.split(",") if name.strip()]
+        if not names:
+            raise InputError(
+                "--link-on names no column: name those of victim and suspect, commas between."
+            )
+        link = Link(tuple(dict.fromkeys(names)), link_limit)
     options = Options(
         model=model,
         law=law,
@@ -164,6 +168,10 @@ def score_cli(
         by_need=sort is Order.review,
     )
     console = Console(stderr=True, highlight=False)
+
+    def tell(message: str) -> None:
+        console.print(message, markup=False, soft_wrap=True)
+
     began = time.monotonic()
     if engine is Engine.spark:
         if resume or rejects or options.by_need or links:
@@ -174,7 +182,9 @@ def score_cli(
             )
         from stalkflag.batch.spark import score_on_spark
 
-        tally = score_on_spark(inputs, output, options, master=master, settings=spark_conf)
+        tally = score_on_spark(
+            inputs, output, options, master=master, settings=spark_conf, tell=tell
+        )
     else:
         if master or spark_conf:
             raise InputError("--master and --spark-conf need --engine spark.")
@@ -188,7 +198,7 @@ def score_cli(
                     workers=workers or _cores(),
                     resume=resume,
                     progress=progress,
-                    tell=lambda message: console.print(message, markup=False, soft_wrap=True),
+                    tell=tell,
                 )
         except KeyboardInterrupt:
             partial = Path(f"{output}.partial")

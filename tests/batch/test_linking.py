@@ -273,6 +273,79 @@ def test_mistakes_are_told_before_anything_is_written(
     assert list(tmp_path.iterdir()) == [source]
 
 
+@pytest.mark.parametrize(
+    ("output", "rejects", "links", "says"),
+    [
+        ("out.csv", None, "in.csv", "is one of the inputs: choose another name for --links"),
+        ("same.csv", None, "same.csv", "--links and --output name the same file"),
+        ("out.csv", "same.csv", "inner/../same.csv", "--links and --rejects name the same file"),
+        ("out.csv", None, "missing/sets.csv", "sets.csv cannot be written: there is no folder"),
+        ("out.csv", None, "inner.csv", "inner.csv cannot be written: it is a folder"),
+    ],
+)
+def test_links_replace_no_other_file(
+    tmp_path: Path, output: str, rejects: str | None, links: str, says: str
+) -> None:
+    source = write(tmp_path / "in.csv", rows())
+    before = source.read_bytes()
+    for folder in ("inner", "inner.csv"):
+        (tmp_path / folder).mkdir()
+    options = Options(link=Link(("victim_id",)), links=tmp_path / links)
+    with pytest.raises(InputError, match=says):
+        score_files(
+            [str(source)],
+            tmp_path / output,
+            options,
+            rejects=tmp_path / rejects if rejects else None,
+        )
+    assert source.read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"in.csv", "inner", "inner.csv"}
+
+
+def test_empty_names_among_link_columns_are_passed_over(run: Run, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", rows()[:30])
+    files = []
+    for number, names in enumerate(("victim_id", "victim_id, ,")):
+        files.append(tmp_path / f"out{number}.csv")
+        done = run("score", source, "-o", files[-1], "--link-on", names)
+        assert done.returncode == 0, done.stderr
+        assert "Linked: 0 sets" not in done.stderr
+    assert files[0].read_bytes() == files[1].read_bytes()
+    for names in (",", ""):
+        done = run("score", source, "-o", tmp_path / "none.csv", "--link-on", names)
+        assert done.returncode == 2 and "--link-on names no column" in done.stderr
+    assert not (tmp_path / "none.csv").exists()
+
+
+def test_columns_are_found_ignoring_case_in_every_file(tmp_path: Path) -> None:
+    table = [{**row, "Offence": "8/66 Stalking"} for row in rows()[:40]]
+    write(tmp_path / "a.csv", table[:20])
+    write(tmp_path / "b.csv", table[20:])
+    upper = [{name.upper(): value for name, value in row.items()} for row in table[20:]]
+    write(tmp_path / "c.csv", upper)
+    found = []
+    for second, columns in (
+        ("b.csv", ("victim_id", "when", "Offence")),
+        ("c.csv", ("VICTIM_ID", "When", "offence")),
+    ):
+        links = tmp_path / f"{second}.jsonl"
+        tally = score_files(
+            [str(tmp_path / "a.csv"), str(tmp_path / second)],
+            tmp_path / f"out-{second}",
+            Options(
+                link=Link((columns[0],)),
+                links=links,
+                date_column=columns[1],
+                recorded_as=columns[2],
+            ),
+        )
+        sets = [json.loads(line) for line in links.open(encoding="utf-8")]
+        found.append((tally, [(one["linked_on"], one["first_date"]) for one in sets]))
+    assert found[0] == found[1]
+    assert found[0][0].linked and found[0][0].linked.sets
+    assert found[0][0].without_date < 20
+
+
 def test_json_lines_carry_the_input_columns_but_not_the_narrative(scored: Path) -> None:
     by_id = {row["id"]: row for row in rows()}
     for row in read(scored / "out.jsonl").values():

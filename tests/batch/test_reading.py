@@ -17,7 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 
-from stalkflag.batch.reading import Rejected, Row, find_inputs, open_sources
+from stalkflag.batch.linking import Link
+from stalkflag.batch.reading import Rejected, Row, column_of, find_inputs, open_sources
+from stalkflag.batch.score import Options, score_files
 from stalkflag.errors import InputError
 
 ROWS = [("a", "He rang again\nand again."), ("b", ""), ("c", "NUL \x00 and £20 – “sorry” 😀")]
@@ -272,6 +274,40 @@ def test_folders_and_patterns_give_each_file_once(tmp_path: Path) -> None:
     for wrong in (f"{tmp_path}/x*.csv", f"{tmp_path}/*.docx", f"{tmp_path}/notes.docx"):
         with pytest.raises(InputError):
             find_inputs([wrong])
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "tsv", "jsonl", "parquet", "xlsx"])
+def test_what_stalkflag_wrote_is_left_out_of_folders_and_patterns(
+    tmp_path: Path, ending: str
+) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("id,text,victim\n1,he rang,V\n2,he rang,V\nthree,cells,too,many\n")
+    earlier = tmp_path / f"out.{ending}"
+    links = tmp_path / "sets.csv" if "sv" in ending else tmp_path / "sets.jsonl"
+    score_files(
+        [str(source)],
+        earlier,
+        Options(link=Link(("victim",)), links=links),
+        rejects=tmp_path / "bad.csv",
+    )
+    for given in (tmp_path, tmp_path / "*"):
+        told: list[str] = []
+        assert find_inputs([str(given)], told.append) == [source]
+        assert len(told) == 3
+        assert all("name the file itself" in message for message in told)
+        assert any(str(earlier) in message for message in told)
+    told = []
+    assert find_inputs([str(tmp_path), str(earlier)], told.append) == [source, earlier]
+    assert len(told) == 2
+    source.unlink()
+    with pytest.raises(InputError, match="name a file itself"):
+        find_inputs([str(tmp_path)])
+
+
+def test_a_column_of_exactly_the_name_comes_before_one_of_another_case() -> None:
+    columns = ["Offence", "offence", "When"]
+    for asked, found in (("offence", "offence"), ("OFFENCE", "Offence"), ("when", "When")):
+        assert column_of("in.csv", columns, asked=asked, option="--recorded-as") == found
 
 
 def test_a_file_without_a_header_shows_no_narrative_in_the_message(tmp_path: Path) -> None:

@@ -147,6 +147,25 @@ def test_filters_and_missing_columns_on_spark(run: Run, tmp_path: Path, reports:
     assert f"25 rows: {len(some)} assessed into {output}, {25 - len(some)} left out" in done.stderr
 
 
+def test_spark_leaves_out_earlier_output_and_finds_columns_ignoring_case(
+    run: Run, tmp_path: Path
+) -> None:
+    folder = linked_reports(tmp_path / "reports")
+    told, found = [], []
+    for number, names in enumerate((("victim", "suspect", "when"), ("VICTIM", "Suspect", "When"))):
+        output = folder / f"out{number}.parquet"
+        done = run(
+            *("score", folder, "-o", output, "--engine", "spark", "--master", "local[1]"),
+            *("--link-on", ",".join(names[:2]), "--date-column", names[2]),
+            *("--recorded-as", names[0]),
+        )
+        assert done.returncode == 0, done.stderr
+        told.append("was written by stalkflag" in done.stderr)
+        found.append(sorted(rows_of(output), key=lambda row: str(row["id"])))
+    assert told == [False, True]
+    assert found[0] == found[1] and len(found[0]) == 75
+
+
 def linked_reports(folder: Path) -> Path:
     """Two files of reports in an order of their own, with keys and dates of every sort."""
     folder.mkdir()
