@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any, cast
 
-from stalkflag.batch.reading import TEXT_COLUMNS
+from stalkflag.batch.delimited import DelimitedTable
+from stalkflag.batch.reading import TEXT_COLUMNS, Rejected, Source, id_column_of, text_column_of
 from stalkflag.errors import InputError
 from stalkflag.narrative import decode, whole_characters
 
@@ -20,10 +21,10 @@ SEPARATOR = re.compile(r"^[ \t]*={3,}[ \t]*$", re.MULTILINE)
 MOST_REPORTS = 200
 """Reports listed at once; more is work for ``stalkflag score``."""
 
-# The csv module's own limit on a cell is smaller than a long narrative.
-csv.field_size_limit(max(csv.field_size_limit(), 1 << 24))
-
 SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".ndjson")
+
+NOT_TEXT = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"PAR1")
+"""What workbooks, archives, compressed and Parquet files begin with, whatever they are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A row that could not be read, and why; its content is not repeated."""
+    """A row that could not be read, and why; its content is not repeated. ``id`` is its place."""
 
     id: str
     reason: str
@@ -65,18 +66,17 @@ def read_file(name: str, data: bytes) -> list[Report | Unread]:
         If its kind cannot be read, it holds no narrative, or more than ``MOST_REPORTS``.
     """
     suffix = PurePath(name).suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in SUFFIXES or data.startswith(NOT_TEXT):
         raise InputError(
-            f"The desk reads files ending in {', '.join(SUFFIXES)}: save it as one of these, "
-            "or paste the text."
+            f"The desk reads files ending in {', '.join(SUFFIXES)}: save it as one of these "
+            "(a workbook's sheet as CSV), or use 'stalkflag score' for .xlsx and .parquet files."
         )
-    text = decode(data)
     if suffix == ".txt":
-        found = split_pasted(tidy(text))
+        found = split_pasted(tidy(decode(data)))
     elif suffix in (".csv", ".tsv"):
-        found = list(_table(text, "\t" if suffix == ".tsv" else ","))
+        found = list(_table(suffix, data))
     else:
-        found = list(_json_lines(text))
+        found = list(_json_lines(decode(data)))
     if not found:
         raise InputError("The file holds no narrative: choose another.")
     return checked(found)
@@ -92,63 +92,63 @@ def checked(found: list[Report | Unread]) -> list[Report | Unread]:
     return found
 
 
-def _column(columns: list[str], names: tuple[str, ...]) -> str | None:
-    by_lower = {column.strip().lower(): column for column in reversed(columns)}
-    return next((by_lower[name] for name in names if name in by_lower), None)
+class _Dropped(PurePosixPath):
+    """A file in memory with the one thing of a path that reading a table needs."""
+
+    data: bytes
+
+    def open(self, mode: str) -> io.BytesIO:
+        """Its bytes from the start."""
+        assert mode == "rb"
+        return io.BytesIO(self.data)
 
 
-def _text_column(columns: list[str]) -> str:
-    column = _column(columns, TEXT_COLUMNS)
+def _table(suffix: str, data: bytes) -> Iterator[Report | Unread]:
+    """The rows as ``stalkflag score`` tells them apart."""
+    file = cast(Path, dropped := _Dropped(f"file{suffix}"))
+    dropped.data = data
+    try:
+        table = DelimitedTable(file)
+    except InputError:
+        raise InputError(
+            "The file's first row cannot be read as column names: "
+            "look for a quotation mark that is never closed, or export the file again."
+        ) from None
+    column = _text_column(table.columns)
     if column is None:
         raise InputError(
             "The file has no column that looks like the narrative: "
             f"call it one of {', '.join(TEXT_COLUMNS)}."
         )
-    return column
-
-
-def _table(text: str, delimiter: str) -> Iterator[Report | Unread]:
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        columns = next(rows, [])
-    except csv.Error:
-        raise InputError("The file's first row cannot be read as column names.") from None
-    at = columns.index(_text_column(columns))
-    id_column = _column(columns, ("id",))
-    number = 0
-    while True:
-        number += 1
-        try:
-            cells = next(rows)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield Unread(str(number), "the row cannot be read")
-            continue
-        if not cells:
-            number -= 1
-        elif len(cells) > len(columns):
-            yield Unread(str(number), f"it has {len(cells)} cells, the first row {len(columns)}")
+    id_column = id_column_of(table.name, table.columns, asked=None)
+    for row in Source(file, table, column, id_column).rows():
+        if isinstance(row, Rejected):
+            yield Unread(f"row {row.number}", row.reason)
         else:
-            cells += [""] * (len(columns) - len(cells))
-            given = cells[columns.index(id_column)] if id_column else ""
-            yield Report(given or str(number), tidy(cells[at]))
+            yield Report(row.id, tidy(row.text))
+
+
+def _text_column(columns: list[str]) -> str | None:
+    try:
+        return text_column_of("", columns, asked=None)
+    except InputError:
+        return None
 
 
 def _json_lines(text: str) -> Iterator[Report | Unread]:
     lines = [line for line in text.split("\n") if line.strip()]
     for number, line in enumerate(lines, start=1):
         try:
-            plain = json.loads(line)
+            plain: Any = json.loads(line)
         except (ValueError, RecursionError):
             plain = None
         if not isinstance(plain, dict):
-            yield Unread(str(number), "the line is not a JSON object")
+            yield Unread(f"line {number}", "the line is not a JSON object")
             continue
-        column = _column([str(name) for name in plain], TEXT_COLUMNS)
+        column = _text_column(list(plain))
         value = plain.get(column) if column else None
         if not isinstance(value, str):
-            yield Unread(str(number), "the line has no narrative")
+            yield Unread(f"line {number}", "the line has no narrative")
             continue
         given = plain.get("id")
         id = str(number if given in (None, "") else given)

@@ -7,7 +7,7 @@ A page is complete in itself: what the next step needs travels in its form. The 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -277,25 +277,28 @@ async def decide(request: Request) -> Response:
     turn.alerts += turn.mistakes(deciding=True)
     if turn.alerts:
         return _answer(turn, assessment, revealed=True, first=filled.first)
-    new = await _record(turn, assessment, stage="final")
-    if new:
+    recorded = await _record(turn, assessment, stage="final")
+    if recorded != "known":
         await turn.log(assessment, "decide", choice=filled.choice)
     agreed = (
         "as suggested"
         if filled.choice == assessment.suggestion
         else f"the suggestion was {assessment.suggestion}; both are kept"
     )
-    turn.alerts.append(
-        Alert(
-            f"Recorded: {CHOICES[filled.choice]} ({agreed})." if new else "Already recorded.",
-            good=True,
-        )
-    )
+    says = {
+        "new": f"Recorded: {CHOICES[filled.choice]} ({agreed}).",
+        "further": f"Recorded as a further decision: {CHOICES[filled.choice]} ({agreed}). "
+        "The earlier one is kept; the last one counts.",
+        "known": "Already recorded.",
+    }
+    turn.alerts.append(Alert(says[recorded], good=True))
     turn.filled = filled.next(choice="", reason="")
     return _answer(turn, assessment, revealed=True, first=filled.first)
 
 
-async def _record(turn: _Turn, assessment: Assessment, *, stage: str) -> bool:
+async def _record(
+    turn: _Turn, assessment: Assessment, *, stage: str
+) -> Literal["new", "further", "known"]:
     filled = turn.filled
     return await turn.desk.record_decision(
         assessment,
@@ -355,6 +358,7 @@ async def _list(turn: _Turn, several: list[Report | Unread]) -> Response:
     return turn.desk.render(
         "list.html",
         rows=rows,
+        unread=[one.id for one, shown in rows if shown is None],
         filled=turn.filled,
         token=turn.desk.seals.form_token(turn.session),
         user=turn.session.user,

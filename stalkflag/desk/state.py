@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 from starlette.responses import HTMLResponse, Response
@@ -75,7 +75,7 @@ class Desk:
         self.decisions = decisions
         self.audit = audit
         self.seals = Seals()
-        self._tickets: OrderedDict[str, None] = OrderedDict()
+        self._tickets: OrderedDict[str, str] = OrderedDict()
         self._templates = _templates()
 
     @property
@@ -148,12 +148,19 @@ class Desk:
         reference: str | None,
         first_choice: str | None,
         asked: tuple[str, ...],
-    ) -> bool:
-        """Add a decision to the file; False if this very form was recorded before."""
+    ) -> Literal["new", "further", "known"]:
+        """Add a decision to the file, unless it is what this very form said last.
+
+        ``id`` is the form's. One that comes again with another choice or reason adds a further
+        line with the same ``id``: the earlier one stays, and the last counts.
+        """
         assert self.decisions is not None
-        if id in self._tickets:
-            return False
-        self._tickets[id] = None
+        # A seal, so that neither the narrative nor the reason is held.
+        said = (user, text, stage, choice, reason, reference or "", first_choice or "", *asked)
+        seal, last = self.seals.seal("decision", *said), self._tickets.get(id)
+        if seal == last:
+            return "known"
+        self._tickets[id] = seal
         if len(self._tickets) > self.MOST_TICKETS:
             self._tickets.popitem(last=False)
         keep = self.settings.keep_text and stage == "final"
@@ -180,9 +187,12 @@ class Desk:
         try:
             await asyncio.to_thread(self.decisions.append, line)
         except BaseException:
-            self._tickets.pop(id, None)
+            if last is None:
+                self._tickets.pop(id, None)
+            else:
+                self._tickets[id] = last
             raise
-        return True
+        return "new" if last is None else "further"
 
 
 def _now() -> str:

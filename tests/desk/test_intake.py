@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from stalkflag.batch.reading import Row, open_sources
 from stalkflag.desk.intake import MOST_REPORTS, Report, Unread, read_file, split_pasted, tidy
 from stalkflag.errors import InputError
 
@@ -37,6 +39,36 @@ def test_rows_that_cannot_be_read_are_listed_with_the_reason() -> None:
     read = read_file("x.jsonl", "\n".join(lines).encode())
     assert read[0] == Report("7", "He rang")
     assert [type(one) for one in read[1:]] == [Unread] * 4
+    assert [one.id for one in read[1:]] == ["line 2", "line 3", "line 4", "line 5"]
+
+
+def test_a_quotation_mark_never_closed_takes_no_other_row_with_it() -> None:
+    unread, *read = read_file(
+        "x.csv", b'id,text\n1,"open quote never closed\n2,He followed me\n3,He texted me'
+    )
+    assert isinstance(unread, Unread) and unread.id == "row 1"
+    assert "never closed" in unread.reason and "open quote" not in unread.reason
+    assert read == [Report("2", "He followed me"), Report("3", "He texted me")]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "id;text\n1;He rang, and rang\n2;£20 taken\n",
+        "sep=;\r\nid;text\r\n1;He rang, and rang\r\n2;£20 taken\r\n",
+        'sep=,\nid,text\n1,"He rang, and rang"\n2,£20 taken\n',
+        "id\ttext\n1\tHe rang, and rang\n2\t£20 taken\n",
+    ],
+)
+def test_a_table_is_told_apart_as_score_tells_it(data: str, tmp_path: Path) -> None:
+    for encoding in ("utf-8", "cp1252", "utf-16"):
+        path = tmp_path / "x.csv"
+        path.write_bytes(data.encode(encoding))
+        (source,) = open_sources(path)
+        scored = [Report(row.id, row.text) for row in source.rows() if isinstance(row, Row)]
+        path.unlink()
+        assert read_file("x.csv", data.encode(encoding)) == scored
+        assert scored == [Report("1", "He rang, and rang"), Report("2", "£20 taken")]
 
 
 def test_half_a_character_in_json_is_made_visible() -> None:
@@ -48,6 +80,9 @@ def test_half_a_character_in_json_is_made_visible() -> None:
     ("name", "data", "says"),
     [
         ("x.docx", b"PK", "reads files ending in"),
+        ("x.xlsx", b"PK\x03\x04", "a workbook's sheet as CSV"),
+        ("x.csv", b"PK\x03\x04", "a workbook's sheet as CSV"),
+        ("x.csv", b"\x1f\x8b\x08", "save it as one of these"),
         ("x.csv", b"a,b\n1,2\n", "no column that looks like the narrative"),
         ("x.csv", b"", "no column"),
         ("x.txt", b" \n", "no narrative"),

@@ -72,7 +72,9 @@ def test_several_reports_are_listed_and_opened(client: MakeClient) -> None:
     listed = desk.form("/check", {**fields(desk.get("/"))}, file=("x.csv", rows)).text
     assert "r7: review as stalking" in listed
     assert "r8: not read" in listed
-    assert "3: not read" in listed
+    assert "row 3: not read" in listed
+    assert "1 report, 2 not read" in listed
+    assert "Not read: r8, row 3. Mend them in the file and list it again." in listed
     alone = desk.form("/check", fields(desk.get("/")), file=("x.txt", STALKED.encode()))
     assert SUGGESTED in alone.text
     assert STALKED in alone.text
@@ -115,6 +117,37 @@ def test_each_decision_is_kept_and_none_is_written_twice(
         "stalking",
         "need more",
     ]
+
+
+def test_the_same_form_with_another_choice_is_a_further_decision(
+    client: MakeClient, tmp_path: Path
+) -> None:
+    desk = client(decisions=True, audit=True, keep_text=True)
+    page = desk.check(STALKED, purpose="Testing")
+    for choice, reason, says in (
+        ("stalking", "Plain", "Recorded: "),
+        ("harassment", "Only money", "Recorded as a further decision: Harassment"),
+        ("harassment", "Only money", "Already recorded"),
+        ("harassment", "Only about money", "Recorded as a further decision: Harassment"),
+        ("stalking", "Plain", "The earlier one is kept; the last one counts."),
+        ("harassment", "Only about money", "Recorded as a further decision: Harassment"),
+    ):
+        done = desk.then(page, "/decide", choice=choice, reason=reason)
+        assert done.status_code == 200
+        assert says in done.text
+    lines = written(tmp_path / "decisions.jsonl")
+    assert [(line["decision"], line["reason"]) for line in lines] == [
+        ("stalking", "Plain"),
+        ("harassment", "Only money"),
+        ("harassment", "Only about money"),
+        ("stalking", "Plain"),
+        ("harassment", "Only about money"),
+    ]
+    assert len({line["id"] for line in lines}) == 1
+    decided = [x for x in written(tmp_path / "audit.jsonl") if x["action"] == "decide"]
+    assert len(decided) == len(lines)
+    learned = read_records([tmp_path / "decisions.jsonl"])
+    assert [record.label for record in learned] == ["harassment"]
 
 
 @pytest.mark.parametrize(
