@@ -355,8 +355,8 @@ DECIDED: tuple[Figure, ...] = (
 
 
 def _decided(path: Path) -> dict[str, Counts]:
-    """What people decided at the desk: final decisions only."""
-    agreed, need_more = (Counts() for _ in DECIDED)
+    """What people decided at the desk: final decisions only, and the last of each form."""
+    last: dict[str, bool | None] = {}
     try:
         with path.open(encoding="utf-8") as lines:
             for line in lines:
@@ -365,17 +365,19 @@ def _decided(path: Path) -> dict[str, Counts]:
                 except ValueError:
                     continue  # A line that a crash cut short.
                 if plain["schema"].startswith("stalkflag.decision/") and plain["stage"] == "final":
-                    more = plain["label"] is None
-                    need_more.add(np.array((more, not more), dtype=np.float64))
-                    if not more:
-                        same = bool(plain["agrees"])
-                        agreed.add(np.array((same, not same), dtype=np.float64))
+                    undecided = plain["label"] is None
+                    last[plain["id"]] = None if undecided else bool(plain["agrees"])
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
     except (KeyError, TypeError, AttributeError, UnicodeDecodeError):
         raise InputError(
             f"{path} is not a decisions file: give one that 'stalkflag desk --decisions' wrote."
         ) from None
+    agreed, need_more = (Counts() for _ in DECIDED)
+    for same in last.values():
+        need_more.add(np.array((same is None, same is not None), dtype=np.float64))
+        if same is not None:
+            agreed.add(np.array((same, not same), dtype=np.float64))
     return dict(zip((figure.what for figure in DECIDED), (agreed, need_more), strict=True))
 
 

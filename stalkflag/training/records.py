@@ -36,6 +36,8 @@ LEAVE_OUT = "skip"
 UNDECIDED: tuple[str, ...] = ("need_more", "need more")
 """What the recording desk writes when a person wants to know more before deciding."""
 
+TO_FIND_OUT = "where the decision was to find out more"
+
 TEXT_HASHES: tuple[str, ...] = ("text_hash", "text_hmac_sha256")
 """Where the desk's decisions say which text they are on."""
 
@@ -154,12 +156,17 @@ def read_labelled(given: Iterable[str | Path], columns: Columns | None = None) -
             found = _record(row, columns, decided=decided)
             if isinstance(found, _Unknown):
                 unknown[found.shown] += 1
-            elif isinstance(found, str):
+                continue
+            # Only a desk decides anew on the same text; other rows stand for themselves.
+            text = row.value(None, *TEXT_HASHES) or row.value(columns.text, *TEXT_COLUMNS)
+            key = str(text) if decided else str(rows)
+            overtakes = not isinstance(found, str) or found == TO_FIND_OUT
+            left_out["overtaken by a later decision on the same text"] += overtakes and key in kept
+            if isinstance(found, str):
                 left_out[found] += 1
+                if overtakes:
+                    kept.pop(key, None)
             else:
-                # Only a desk decides anew on the same text; other rows stand for themselves.
-                key = str(row.value(None, *TEXT_HASHES) or found.text) if decided else str(rows)
-                left_out["overtaken by a later decision on the same text"] += key in kept
                 kept[key] = found
         if unknown:
             raise InputError(_unknown_labels(source.path, unknown))
@@ -199,7 +206,7 @@ def _record(row: RawRow, columns: Columns, *, decided: bool) -> Record | _Unknow
     if decided and str(row.value(None, "stage") or "final") != "final":
         return "that were a first impression, before the decision"
     if decided and given in UNDECIDED:
-        return "where the decision was to find out more"
+        return TO_FIND_OUT
     text = row.value(columns.text, *TEXT_COLUMNS)
     if _blank(text):
         return "without the text (the desk was not asked to keep it)" if decided else "with no text"

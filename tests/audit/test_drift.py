@@ -174,10 +174,13 @@ def test_people_who_stop_agreeing_are_seen(tmp_path: Path) -> None:
         lines = [
             {
                 **{"schema": "stalkflag.decision/1", "stage": "final", "label": "stalking"},
-                **{"agrees": chance.random() < share},
+                **{"id": str(number), "agrees": chance.random() < share},
             }
-            for _ in range(300)
+            for number in range(300)
         ]
+        # The same forms, sent before with another answer.
+        overtaken = [{**line, "label": None, "agrees": False} for line in lines]
+        lines = [*overtaken[: 150 if name == "now" else 0], *lines]
         cut_short = '{"schema": "stalk\n'
         paths[-1].write_text(
             cut_short + "".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8"

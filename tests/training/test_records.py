@@ -142,6 +142,8 @@ def test_decisions_of_the_desk_are_read_and_the_last_one_counts(tmp_path: Path) 
             **{"text_hmac_sha256": "h4", "text": "He follows me daily."},
         },
         {"id": "d5", "decision": "need more", "label": None, "text": "He rang.", "reason": ""},
+        {"id": "d6", "text_hash": "h6", "decision": "neither", "text": "She sent one card."},
+        {"id": "d6", "text_hash": "h6", "decision": "need more", "text": "She sent one card."},
     ]
     path = tmp_path / "decisions.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in decided), encoding="utf-8")
@@ -151,11 +153,11 @@ def test_decisions_of_the_desk_are_read_and_the_last_one_counts(tmp_path: Path) 
         ("d4", "stalking", "h4"),
     ]
     (note,) = read.notes
-    assert "5 of 7 rows left out" in note
+    assert "7 of 9 rows left out" in note
     assert "1 that were a first impression" in note
     assert "1 without the text" in note
-    assert "2 where the decision was to find out more" in note
-    assert "1 overtaken by a later decision" in note
+    assert "3 where the decision was to find out more" in note
+    assert "2 overtaken by a later decision" in note
 
 
 SECRET = "He sat in the willow tree watching her window for an hour on Sunday."
