@@ -304,7 +304,7 @@ def save_model(model: Model, folder: Path) -> None:
     """Write a bundle folder: ``bundle.json``, ``weights.npz`` and ``rules.json``.
 
     The files are written aside and renamed, ``bundle.json`` (which holds the hashes of the
-    others) last. The same model gives the same bytes.
+    others and of itself) last. The same model gives the same bytes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, NDArray[Any]] = {}
@@ -331,10 +331,17 @@ def save_model(model: Model, folder: Path) -> None:
         "encoder_sha256": encoder.sha256(),
         "sha256": {"weights.npz": _sha256(weights), "rules.json": _sha256(rules)},
     }
+    info["bundle_sha256"] = _info_sha256(info)
     about = folder / "bundle.json.partial"
     about.write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for path in (weights, rules, about):
         path.rename(path.with_suffix(""))
+
+
+def _info_sha256(info: Mapping[str, Any]) -> str:
+    """Hash of all that ``bundle.json`` says but this hash, however it is laid out."""
+    plain = {key: value for key, value in info.items() if key != "bundle_sha256"}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def load_model(folder: Path) -> Model:
@@ -356,6 +363,7 @@ def load_model(folder: Path) -> Model:
         info = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
         hashes: Mapping[str, str] = dict(info["sha256"])
         inputs, version, over = info["inputs"], info["format"], info["encoder_sha256"]
+        own_hash = info["bundle_sha256"]
     except (ValueError, KeyError, TypeError):
         raise ModelError(
             f"{folder / 'bundle.json'} is damaged: train or export it again."
@@ -366,8 +374,13 @@ def load_model(folder: Path) -> Model:
             f"The bundle in {folder} was made by another version of stalkflag: train it again "
             "or install the version that made it."
         )
-    for name in ("weights.npz", "rules.json"):
-        if _sha256(folder / name) != hashes.get(name):
+    for name in BUNDLE_FILES:
+        same = (
+            _info_sha256(info) == own_hash
+            if name == "bundle.json"
+            else _sha256(folder / name) == hashes.get(name)
+        )
+        if not same:
             raise ModelError(
                 f"{folder / name} is not the file this bundle was made with (its hash differs): "
                 "do not use it; get the bundle again from where it was made."

@@ -16,7 +16,7 @@ from privacy.conftest import MakeSandbox
 from privacy.sandbox import STALKED
 from stalkflag.bundle import BUNDLED
 from stalkflag.errors import ModelError, RuleError
-from stalkflag.model import load_model
+from stalkflag.model import _info_sha256, load_model
 from stalkflag.rules.schema import load_packs
 
 
@@ -66,6 +66,13 @@ def no_hash(folder: Path) -> None:
     (folder / "bundle.json").write_text(json.dumps(about), encoding="utf-8")
 
 
+def other_threshold(folder: Path) -> None:
+    """A description after which hardly anything is suggested as stalking."""
+    about = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+    about["thresholds"]["missed_costs"] = 0.05
+    (folder / "bundle.json").write_text(json.dumps(about), encoding="utf-8")
+
+
 def not_json(folder: Path) -> None:
     """A description that is none."""
     (folder / "bundle.json").write_text("[]", encoding="utf-8")
@@ -84,6 +91,7 @@ TAMPERED: dict[Callable[[Path], None], str] = {
     cut_short: "hash differs",
     pickled: "hash differs",
     no_hash: "hash differs",
+    other_threshold: r"bundle\.json is not the file this bundle was made with",
     no_rules: r"rules\.json is missing",
     not_json: "damaged",
     other_format: "another version",
@@ -128,6 +136,7 @@ def test_bad_weights_are_refused_even_with_their_hash(
     about = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
     digest = hashlib.sha256((bundle / "weights.npz").read_bytes()).hexdigest()
     about["sha256"]["weights.npz"] = digest
+    about["bundle_sha256"] = _info_sha256(about)
     (bundle / "bundle.json").write_text(json.dumps(about), encoding="utf-8")
     with pytest.raises(ModelError, match=says):
         load_model(bundle)
