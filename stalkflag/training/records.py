@@ -92,7 +92,7 @@ class Columns:
 
     def label_of(self, value: str) -> str | None:
         """The label that a value of the file stands for; ``None`` if it stands for none."""
-        low = value.strip().lower()
+        low = re.sub(r"(?<=\d)\.0+$", "", value.strip().lower())
         return self.labels.get(low) or (low if low in LABELS else self.labels.get("*"))
 
 
@@ -386,6 +386,30 @@ def draw_cases(records: Sequence[Record], number: int, seed: int) -> list[Record
         kept.add(group)
         drawn += sizes[group]
     return [record for record in records if record.group in kept]
+
+
+def text_digest(text: str) -> bytes:
+    """What two narratives have in common that differ at most in case and white space."""
+    return hashlib.sha256(" ".join(text.casefold().split()).encode()).digest()
+
+
+def check_apart(learn: Sequence[Record], measured: Iterable[Sequence[Record]]) -> None:
+    """Raise ``InputError`` if a case is both learned from and measured.
+
+    A group counts where it was given: one that is only the row's id may be a running number.
+    """
+    texts = {text_digest(record.text) for record in learn}
+    groups = {record.group for record in learn if record.group != record.id}
+    both = sum(
+        text_digest(record.text) in texts or (record.group != record.id and record.group in groups)
+        for part in measured
+        for record in part
+    )
+    if both:
+        raise InputError(
+            f"{both:,} of the narratives to measure on tell cases that are learned from too, so "
+            "that the figures would flatter: give each case to one split alone."
+        )
 
 
 def in_splits(records: Sequence[Record]) -> tuple[list[Record], dict[str, list[Record]]]:

@@ -49,6 +49,7 @@ from stalkflag.training.records import (
     Columns,
     LabelledData,
     Record,
+    check_apart,
     data_sha256,
     draw_cases,
     in_splits,
@@ -115,12 +116,13 @@ def train(plan: Plan, *, progress: Progress = lambda step: None) -> Outcome:
     pairs = load_pairs(plan.pairs or shipped_pairs())
     own = _read_own(plan)
     learn, measured, notes = _chosen(plan, own)
+    unlabelled = _unlabelled(plan)
     rules = load_packs(*plan.overlays)
     # Compiled once for every reader and the bundle.
     rules = replace(rules, compiled=compile_rules(rules))
     fitted = fit(learn, rules=rules, settings=settings, progress=progress)
     old = trained_shares(learn, settings.class_weight)
-    new = _asked_shares(plan, fitted.model, old, progress)
+    new = _asked_shares(plan, unlabelled, fitted.model, old, progress)
     if new is not None:
         settings = replace(settings, prevalence=by_label(new))
 
@@ -183,6 +185,8 @@ def recalibrate_model(
     own = _read_own(plan)
     learn, measured = in_splits(own.records)
     _some(learn, measured)
+    check_apart(learn, measured.values())
+    unlabelled = _unlabelled(plan)
     base = load(ref)
     thresholds = {
         name: value
@@ -224,7 +228,7 @@ def recalibrate_model(
     after = found.held_out
     # With a constant a label the head has the own cases' shares in mind, else its old ones.
     old = trained_shares(learn) if any(found.scaling.bias) else model_shares(info)
-    new = _asked_shares(plan, model, old, progress)
+    new = _asked_shares(plan, unlabelled, model, old, progress)
     if new is not None:
         model, after = shift_model(model, old=old, new=new), shift(after, old=old, new=new)
     rescored = [
@@ -277,6 +281,7 @@ def _chosen(
         measured["corpus_test"] = corpus_splits["test"]
     else:
         _some(learn, measured)
+    check_apart(learn, measured.values())
     notes = []
     most = plan.settings.most_records
     if len(learn) > most:
@@ -320,13 +325,24 @@ FEWEST_OF_AN_INDICATOR = 10
 """Narratives with and without an indicator that teach it."""
 
 
+def _unlabelled(plan: Plan) -> list[str]:
+    """Narratives to estimate the prevalence from; none if it is not asked."""
+    if plan.prevalence_from is None:
+        return []
+    given = read_texts([plan.prevalence_from], text_column=plan.columns.text)
+    texts = [text for _, text in given if text]
+    return texts[:: -(-len(texts) // ENOUGH_TO_ESTIMATE)]
+
+
 def _asked_shares(
-    plan: Plan, model: Model, old: NDArray[np.float64], progress: Progress
+    plan: Plan,
+    unlabelled: Sequence[str],
+    model: Model,
+    old: NDArray[np.float64],
+    progress: Progress,
 ) -> NDArray[np.float64] | None:
-    if plan.prevalence_from is not None:
-        texts = [text for _, text in read_texts([plan.prevalence_from]) if text]
-        step = -(-len(texts) // ENOUGH_TO_ESTIMATE)
-        scores = _scores(Assessor(model), texts[::step], progress)
+    if unlabelled:
+        scores = _scores(Assessor(model), unlabelled, progress)
         said = np.array([[one.label[label] for label in LABELS] for one in scores])
         return estimate_shares(said, old)
     if plan.settings.prevalence:

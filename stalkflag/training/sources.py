@@ -257,5 +257,14 @@ def _saved_dataset(source: Source) -> Iterator[RawRow]:
         ) from None
     parts = loaded if isinstance(loaded, dict) else {"": loaded}
     for name, part in parts.items():
+        classes = {
+            column: feature
+            for column, feature in part.features.items()
+            if isinstance(feature, datasets.ClassLabel)
+        }
         for number, values in enumerate(part, start=1):
+            for column, feature in classes.items():
+                at = values[column]
+                # ClassLabel has -1 where there is none.
+                values[column] = None if at is None or at < 0 else feature.int2str(at)
             yield RawRow(source, number, _split(name), values, name)

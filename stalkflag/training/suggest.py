@@ -8,7 +8,6 @@ taken (Zhdanov, "Diverse mini-batch active learning", arXiv:1901.05954, 2019).
 from __future__ import annotations
 
 import csv
-import hashlib
 import heapq
 import json
 from collections import deque
@@ -26,12 +25,16 @@ from sklearn.preprocessing import normalize
 from stalkflag.assessor import Assessor
 from stalkflag.errors import InputError
 from stalkflag.narrative import THIN_WORDS
+from stalkflag.training.records import text_digest
 
 GATHERED = 10
 """Doubtful narratives gathered for each one that is asked for."""
 
 TOPICS = 50
 """Dimensions in which narratives are compared."""
+
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet takes for a formula."""
 
 SUFFIXES: tuple[str, ...] = (".csv", ".tsv", ".jsonl")
 SEED = 1997
@@ -74,7 +77,7 @@ def suggest(
         Texts that are labelled already and not chosen again.
     """
     passed = Passed()
-    seen = dict.fromkeys((_key(text) for text in labelled), True)
+    seen = dict.fromkeys((text_digest(without_guard(text)) for text in labelled), True)
     gathered: list[Doubtful] = []
     asked: deque[tuple[str, str]] = deque()
 
@@ -83,7 +86,7 @@ def suggest(
             if passed.rows % 200 == 0:
                 progress(f"reading narratives: {passed.rows:,}")
             passed.rows += 1
-            key = _key(text)
+            key = text_digest(text)
             if len(text.split()) < THIN_WORDS:
                 passed.thin += 1
             elif (of_labelled := seen.get(key)) is not None:
@@ -124,8 +127,9 @@ def _unlike(gathered: list[Doubtful], number: int) -> list[Doubtful]:
     return [gathered[row] for row in sorted(chosen)]
 
 
-def _key(text: str) -> bytes:
-    return hashlib.sha256(" ".join(text.casefold().split()).encode()).digest()
+def without_guard(text: str) -> str:
+    """A text as it was before it was written to a table to be labelled."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULAS) else text
 
 
 def check_output(path: Path) -> None:
@@ -168,4 +172,4 @@ def _write_table(chosen: Iterable[Doubtful], stream: IO[str], suffix: str) -> No
     table.writerow(["id", "label", "text"])
     for one in chosen:
         # A spreadsheet must not run a text that came from outside as a formula.
-        table.writerow([one.name, "", "'" * (one.text[:1] in "=+-@\t\r") + one.text])
+        table.writerow([one.name, "", "'" * one.text.startswith(FORMULAS) + one.text])

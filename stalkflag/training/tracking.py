@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import stalkflag
+from stalkflag import __version__
 from stalkflag.model import save_model
 from stalkflag.training.card import model_card
 from stalkflag.training.metrics import worst_errors
@@ -68,7 +69,7 @@ def log_training(outcome: Outcome, *, register: bool) -> tuple[str, str | None]:
                 name="model",
                 python_model=str(Path(__file__).with_name("pyfunc.py")),
                 artifacts={"bundle": str(bundle)},
-                pip_requirements=["stalkflag"],
+                pip_requirements=[f"stalkflag=={__version__}"],
                 input_example=None,
                 signature=_signature(mlflow),
                 registered_model_name=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,13 @@ from conftest import Run
 from pyarrow import parquet
 
 from stalkflag.errors import InputError
-from stalkflag.training.records import Columns, parse_label_map, read_labelled, read_records
+from stalkflag.training.records import (
+    Columns,
+    check_apart,
+    parse_label_map,
+    read_labelled,
+    read_records,
+)
 
 ROWS: list[dict[str, Any]] = [
     {
@@ -116,6 +123,44 @@ def test_own_columns_and_codes_are_mapped_and_what_is_left_out_is_said(tmp_path:
         "3 of 7 rows left out: 1 with no text, 1 with a label mapped to skip, 1 with no label"
         in (read.notes[0])
     )
+
+
+def test_codes_that_pandas_made_fractions_are_the_codes(tmp_path: Path) -> None:
+    path = tmp_path / "cases.parquet"
+    rows = [
+        {"text": row["text"], "label": code}
+        for row, code in zip(ROWS, (8.0, None, 9.0), strict=True)
+    ]
+    parquet.write_table(pa.Table.from_pylist(rows), path)
+    codes = parse_label_map(["stalking=8,harassment=9,neither=*"])
+    read = read_labelled([path], Columns(labels=codes))
+    assert [record.label for record in read.records] == ["stalking", "harassment"]
+
+
+def test_a_saved_dataset_names_its_own_labels(tmp_path: Path) -> None:
+    names = ["neither", "stalking", "harassment"]
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)}
+    )
+    rows = [{"text": row["text"], "label": row["label"]} for row in ROWS]
+    rows.append({"text": "She rang.", "label": None})
+    datasets.Dataset.from_list(rows, features=features).save_to_disk(tmp_path / "cases")
+    read = read_labelled([tmp_path / "cases"])
+    assert [record.label for record in read.records] == [row["label"] for row in ROWS]
+    assert "1 with no label" in read.notes[0]
+
+
+def test_a_case_is_not_both_learned_from_and_measured(tmp_path: Path) -> None:
+    first, second, third = read_records([write(tmp_path, "jsonl")])
+    check_apart([first, second], [[third]])
+    # Running numbers may be the same in two files.
+    check_apart([first], [[replace(third, id=first.id, group=first.id)]])
+    for other in (
+        replace(third, text=f" {first.text.upper()}"),
+        replace(third, group="case 7"),
+    ):
+        with pytest.raises(InputError, match="1 of the narratives to measure on"):
+            check_apart([replace(first, group="case 7")], [[other]])
 
 
 def test_options_for_one_file_do_not_spoil_another(tmp_path: Path) -> None:

@@ -54,10 +54,10 @@ def corpus(folder: Path, name: str, every: int, *, spoilt: bool = False) -> None
 def bench(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     """A folder with a registered, promoted model and a spoilt challenger."""
     folder = tmp_path_factory.mktemp("registry")
-    corpus(folder, "good.jsonl", 8)
-    corpus(folder, "spoilt.jsonl", 8, spoilt=True)
+    corpus(folder, "good.jsonl", 16)
+    corpus(folder, "spoilt.jsonl", 16, spoilt=True)
     lines = (ROOT / "data" / "corpus" / "test.jsonl").read_text(encoding="utf-8").splitlines()
-    (folder / "test.jsonl").write_text("\n".join(lines[::4]) + "\n", encoding="utf-8")
+    (folder / "test.jsonl").write_text("\n".join(lines[::8]) + "\n", encoding="utf-8")
     small_suite(folder)
     for command in (
         ("train", "good.jsonl", "test.jsonl", "--register", "--pairs", "pairs.yaml"),

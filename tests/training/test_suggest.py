@@ -49,6 +49,10 @@ def test_nothing_is_chosen_twice_or_again_or_without_a_story(assessor: Assessor)
     chosen, passed = suggest(given, assessor, number=5, labelled=[second])
     assert [one.name for one in chosen] == ["a"]
     assert (passed.rows, passed.same, passed.labelled, passed.thin) == (5, 1, 1, 2)
+    # As it comes back from a table, in which it stands behind a mark.
+    doubtful = [("f", f"- {second}"), given[0]]
+    _, passed = suggest(doubtful, assessor, number=5, labelled=[f"'- {second}"])
+    assert passed.labelled == 1
 
 
 def test_the_file_can_be_labelled_and_trained_on(tmp_path: Path, run: Run) -> None:
