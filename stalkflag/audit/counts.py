@@ -38,10 +38,12 @@ class Counts:
 
     ``expected`` sums the probabilities of stalking over the reports *open* to be misrecorded (not
     recorded as stalking, or all where that is not known); ``variance`` and ``skew`` sum the second
-    and third central moments of their outcomes.
+    and third central moments of their outcomes. ``unread`` reports have no narrative that could be
+    read and so no probability: they are not among the open ones.
     """
 
     reports: int = 0
+    unread: int = 0
     suggested: int = 0
     recorded: int = 0
     open: int = 0
@@ -55,10 +57,13 @@ class Counts:
         """Count one report, given the label of its recorded offence."""
         stalking = report.suggestion == "stalking"
         self.reports += 1
+        self.unread += not report.read
         self.suggested += stalking
         self.referred += report.refer
         if recorded == "stalking":
             self.recorded += 1
+            return
+        if not report.read:
             return
         p = report.p_stalking
         self.open += 1
@@ -122,7 +127,8 @@ class Summary:
     """Everything that the audit report shows, but for reviews.
 
     ``linked`` and ``raised`` are ``None`` where the reports were not linked. ``recorded_labels``
-    says for each recorded offence which label it was read as.
+    says for each recorded offence which label it was read as. ``suggestions`` are those of the
+    reports that could be read.
     """
 
     all: Counts = field(default_factory=Counts)
@@ -188,13 +194,14 @@ def count_reports(
     """Count reports and rank those that may be stalking recorded as something else.
 
     The review list is ranked by the probability of stalking of the report alone or, where it is
-    stalking only together with linked reports, by that of the linked set.
+    stalking only together with linked reports, by that of the linked set. Reports that could not
+    be read are not on it.
     """
     summary = Summary(places=[Breakdown(column) for column in by])
     heap: list[tuple[float, int, Listed]] = []
     for report, recorded, was, when in _read(reports, offences, recorded_as, date_column):
         summary.all.add(report, recorded)
-        summary.suggestions[report.suggestion] += 1
+        summary.suggestions[report.suggestion] += report.read
         summary.relationships.add(report.relationship, report, recorded)
         for place in summary.places:
             place.add(report.value(place.name), report, recorded)
@@ -212,7 +219,7 @@ def count_reports(
         raised = bool(report.linked.get("linked_raised"))
         if report.linked:
             summary.raised = (summary.raised or 0) + (raised and recorded != "stalking")
-        if recorded == "stalking":
+        if recorded == "stalking" or not report.read:
             continue
         summary.probabilities[round(report.p_stalking * STEPS)] += 1
         rank = float(report.linked["linked_p_stalking"]) if raised else report.p_stalking

@@ -41,7 +41,8 @@ class Stratum:
     """A part of the population that was sampled by itself.
 
     ``size`` reports are in it, ``drawn`` were to be reviewed; ``expected`` is their mean
-    probability of stalking by the model, used only where none was reviewed.
+    probability of stalking by the model (0 if they could not be read), used only where none was
+    reviewed.
     """
 
     name: str

@@ -48,16 +48,21 @@ DESIGN_COLUMNS: tuple[str, ...] = (
 FORM_SUFFIXES: tuple[str, ...] = (".csv", ".xlsx")
 NOT_SETTLED = frozenset(("", "unsure", "unclear", "cannot tell", "can't tell", "?", "n/a"))
 _SHORT = {label[0]: label for label in LABELS}
+MOST_NAMED = 10
+"""Rows with an unclear label that are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewedUnit:
-    """One report of a sample as a person labelled it; ``None`` if they did not settle it."""
+    """One report of a sample as a person labelled it; ``None`` if they did not settle it.
+
+    ``p_stalking`` is ``None`` if the narrative could not be read.
+    """
 
     label: str | None
     recorded: str | None
     suggested: str
-    p_stalking: float
+    p_stalking: float | None
     stratum: str
     values: dict[str, Any]
 
@@ -148,11 +153,11 @@ def read_review(form: Path, design: Path | None = None) -> Review:
             "'stalkflag audit sample' writes them."
         )
     labels: dict[str, str | None] = {}
-    for number, row in enumerate(filled, start=1):
+    for row in filled:
         name = str(row["sample_id"] or "").strip()
         if name in labels:
             raise InputError(f"{form}: {name} is in the form twice: keep one of the rows.")
-        labels[name] = _label(form, number, row["reviewed_label"])
+        labels[name] = _label(row["reviewed_label"])
     known = _design(form, design, filled)
     strange = labels.keys() - {row["sample_id"] for row in known}
     if strange:
@@ -160,13 +165,14 @@ def read_review(form: Path, design: Path | None = None) -> Review:
             f"{form} has rows that its design lacks (such as {min(strange)}): name the design that "
             "was drawn with it with --design."
         )
+    _check_labels(form, labels)
     shown = {str(row["sample_id"]).strip(): row for row in filled}
     units = tuple(
         ReviewedUnit(
             label=labels.get(row["sample_id"]),
             recorded=row["recorded_label"] or None,
             suggested=row["suggestion"],
-            p_stalking=float(row["p_stalking"]),
+            p_stalking=float(row["p_stalking"]) if row["p_stalking"] not in (None, "") else None,
             stratum=row["stratum"],
             values={**row, **shown.get(row["sample_id"], {})},
         )
@@ -235,16 +241,21 @@ def _recorded(label: str) -> str | None:
     return None if not label else "stalking" if label == "stalking" else "other"
 
 
-def _label(form: Path, number: int, value: Any) -> str | None:
+def _label(value: Any) -> str | None:
     text = str("" if value is None else value).strip().lower()
-    if text in NOT_SETTLED:
-        return None
-    if text in LABELS or text in _SHORT:
-        return _SHORT.get(text, text)
-    raise InputError(
-        f"{form}: row {number} has a label that is none of {', '.join(LABELS)}: correct it, or "
-        "leave it empty if it is not settled."
-    )
+    return None if text in NOT_SETTLED else _SHORT.get(text, text)
+
+
+def _check_labels(form: Path, labels: dict[str, str | None]) -> None:
+    """Raise ``InputError`` with the sample ids of labels that are none; what they say is not told."""
+    unclear = [name for name, label in labels.items() if label not in (None, *LABELS)]
+    if unclear:
+        more = len(unclear) - MOST_NAMED
+        named = ", ".join(unclear[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        raise InputError(
+            f"{form}: the reviewed_label of {named} is none of {', '.join(LABELS)}: correct it, or "
+            "leave it empty where it is not settled."
+        )
 
 
 def _suggested(unit: Unit) -> dict[str, Any]:
@@ -265,7 +276,7 @@ def _design_row(unit: Unit, seed: int, recorded_as: str | None) -> dict[str, Any
         "recorded_as": recorded_value(unit.report, recorded_as),
         "recorded_label": unit.recorded,
         "suggestion": unit.report.suggestion,
-        "p_stalking": unit.report.p_stalking,
+        "p_stalking": unit.report.p_stalking if unit.report.read else None,
         "stratum": unit.stratum.name,
         "stratum_size": unit.stratum.size,
         "stratum_drawn": unit.stratum.drawn,

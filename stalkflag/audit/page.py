@@ -224,7 +224,9 @@ def _reviewed_ninety(summary: Summary, review: Review) -> dict[str, Any] | None:
         (
             (unit.p_stalking, weights[unit.stratum])
             for unit in settled
-            if unit.label == "stalking" and unit.recorded != "stalking"
+            if unit.p_stalking is not None
+            and unit.label == "stalking"
+            and unit.recorded != "stalking"
         ),
         reverse=True,
     )

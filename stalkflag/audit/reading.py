@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import csv
-import gzip
+import io
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
-from stalkflag.assessment import INDICATORS, LABELS
+from stalkflag.assessment import INDICATORS, LABELS, Assessment
+from stalkflag.batch.reading import FORMATS, TEXT_FORMATS, value_of
+from stalkflag.batch.review import was_read
+from stalkflag.batch.streams import COMPRESSIONS, DAMAGED, file_kind, open_bytes
+from stalkflag.batch.workbook import sheets
 from stalkflag.errors import InputError, MissingExtra
-
-SUFFIXES: tuple[str, ...] = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".xlsx")
 
 DATE_COLUMNS: tuple[str, ...] = tuple(
     "occurred_on occurred date_occurred occurrence_date offence_date incident_date committed_on"
@@ -29,9 +31,7 @@ TEXT_COLUMNS: tuple[str, ...] = tuple(
 """Where the date, the place and the narrative are looked for, in this order, ignoring case."""
 
 _NESTED = frozenset(
-    "schema id suggestion refer refer_reasons probabilities indicators acts course_of_conduct"
-    " relationship impact orders risk_cues counter_evidence reasons missing model prompts not_found"
-    " recorded_as disagrees row file input".split()
+    (*(f.name for f in fields(Assessment)), "recorded_as", "disagrees", "row", "file", "input")
 )
 
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
@@ -75,6 +75,11 @@ class ScoredReport:
         """The calibrated probability of stalking."""
         return self.probabilities["stalking"]
 
+    @property
+    def read(self) -> bool:
+        """Whether its narrative could be read; if not, its probabilities say nothing."""
+        return was_read(self.probabilities.values())
+
     def value(self, column: str) -> Any:
         """What the input has in a column; ``None`` if it has none of that name."""
         if column in self.values:
@@ -82,8 +87,14 @@ class ScoredReport:
         return self.values.get(f"input_{column}")
 
 
-def read_scored(path: Path) -> Iterator[ScoredReport]:
+def read_scored(path: Path, id_column: str | None = None) -> Iterator[ScoredReport]:
     """The reports of a scored file, in order, in constant memory.
+
+    Parameters
+    ----------
+    id_column
+        The input column that names a report; else the name it was scored with or, in flat files,
+        the column ``id`` in any case, else its row.
 
     Raises
     ------
@@ -92,7 +103,10 @@ def read_scored(path: Path) -> Iterator[ScoredReport]:
     """
     for number, plain in enumerate(read_table(path), start=1):
         try:
-            yield _report(number, plain)
+            report = _report(number, plain)
+            if id_column:
+                report = replace(report, id=_id(report.value(id_column), plain, number))
+            yield report
         except (KeyError, TypeError, ValueError, AttributeError):
             raise InputError(
                 f"{path}: row {number} is not a scored report: give a file that 'stalkflag score' "
@@ -115,7 +129,11 @@ def find_column(path: Path, asked: str | None, usual: Sequence[str], option: str
         if name and name.casefold() in known:
             return known[name.casefold()]
     if asked and first is not None:
-        has = f"name one of {', '.join(columns)}" if columns else "score again with --keep"
+        has = (
+            f"name one of {', '.join(columns)}"
+            if columns
+            else "it keeps none of the input's, so add the column there and score again"
+        )
         raise InputError(f"{path} has no column {asked!r}: {has} ({option}).")
     return None
 
@@ -137,7 +155,7 @@ def _from_nested(number: int, plain: dict[str, Any]) -> ScoredReport:
     }
     return ScoredReport(
         number=number,
-        id=str(plain["id"] if plain["id"] is not None else plain.get("row", number)),
+        id=_id(plain["id"], plain, number),
         source=_source(plain, number),
         suggestion=plain["suggestion"],
         refer=bool(plain["refer"]),
@@ -169,7 +187,7 @@ def _from_flat(number: int, plain: dict[str, Any]) -> ScoredReport:
     values = {key: value for key, value in plain.items() if key not in _FLAT and key not in linked}
     return ScoredReport(
         number=number,
-        id=str(values.get("id") or number),
+        id=_id(value_of(values, "id"), plain, number),
         source=_source(plain, number),
         suggestion=plain["suggestion"],
         refer=_true(plain["refer"]),
@@ -191,6 +209,11 @@ def _from_flat(number: int, plain: dict[str, Any]) -> ScoredReport:
     )
 
 
+def _id(value: Any, plain: Mapping[str, Any], number: int) -> str:
+    """What a report is called; by its row if it has no name."""
+    return str(plain.get("row", number) if value in (None, "") else value)
+
+
 def _source(plain: Mapping[str, Any], number: int) -> str:
     file = plain.get("file")
     row = plain.get("row", number)
@@ -207,12 +230,12 @@ def _true(value: Any) -> bool:
 
 def read_table(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a file that stalkflag wrote and a spreadsheet may have saved again."""
-    kind = path.suffix.lower()
-    packed = kind == ".gz"
-    if packed:
-        kind = Path(path.stem).suffix.lower()
-    if kind not in SUFFIXES or (packed and kind in (".parquet", ".xlsx")):
-        raise InputError(f"{path}: give a file that ends in {', '.join(SUFFIXES)}.")
+    kind, compression = file_kind(path)
+    if kind not in (TEXT_FORMATS if compression else FORMATS):
+        raise InputError(
+            f"{path}: give a file that ends in {', '.join(FORMATS)} "
+            f"(text also with {', '.join(COMPRESSIONS)} after it)."
+        )
     if not path.exists() or (path.is_dir() and kind != ".parquet"):
         raise InputError(f"There is no file {path}: check the path.")
     if kind == ".parquet":
@@ -223,18 +246,14 @@ def read_table(path: Path) -> Iterator[dict[str, Any]]:
         yield from _xlsx_rows(path)
     else:
         try:
-            with _open(path, packed=packed) as stream:
+            with io.TextIOWrapper(
+                cast(IO[bytes], open_bytes(path)), encoding="utf-8-sig", newline=""
+            ) as stream:
                 yield from (_json_rows if kind in (".jsonl", ".ndjson") else _csv_rows)(
                     path, stream
                 )
-        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, csv.Error):
+        except (UnicodeDecodeError, csv.Error, *DAMAGED):
             raise InputError(f"{path} is damaged: score the reports again.") from None
-
-
-def _open(path: Path, *, packed: bool) -> IO[str]:
-    if packed:
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
 
 
 def _json_rows(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
@@ -247,8 +266,7 @@ def _json_rows(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
 
 
 def _csv_rows(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
-    tabs = ".tsv" in (suffix.lower() for suffix in path.suffixes)
-    yield from csv.DictReader(stream, delimiter="\t" if tabs else ",")
+    yield from csv.DictReader(stream, delimiter="\t" if file_kind(path)[0] == ".tsv" else ",")
 
 
 def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -266,14 +284,12 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _xlsx_rows(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        import python_calamine as calamine
-    except ImportError:
-        raise MissingExtra("files", "An XLSX file") from None
-    try:
-        rows = calamine.CalamineWorkbook.from_path(path).get_sheet_by_index(0).iter_rows()
-    except calamine.CalamineError:
-        raise InputError(f"{path} is not an XLSX file, or is damaged: score again.") from None
-    header = [str(cell) for cell in next(rows, [])]
-    for row in rows:
-        yield dict(zip(header, row, strict=False))
+    """The rows of the first sheet and of those with its header, on which a long one goes on."""
+    columns: list[str] | None = None
+    for sheet in sheets(path):
+        columns = columns or sheet.columns
+        if sheet.columns == columns:
+            for row in sheet.records():
+                assert isinstance(row, dict)
+                # An empty cell is read as in the other flat files.
+                yield {name: "" if value is None else value for name, value in row.items()}

@@ -2,6 +2,7 @@
 
 Strata are how a report was recorded, what is suggested, and bands of the probability of stalking:
 reports that are hard to tell are drawn more often, and every report has a known chance above zero.
+Reports whose narrative could not be read have no probability: they are strata of their own.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ BANDS: tuple[float, ...] = (0.02, 0.1, 0.3, 0.6, 0.85)
 
 FEWEST = 8
 """Reports drawn from each stratum, or all it has, when the sample is large enough."""
+
+UNREAD = -1
+"""The band of reports that could not be read."""
 
 LEAST_SPREAD = 0.1
 """The standard deviation that is taken for a stratum at the least: probabilities near 0 and 1 may
@@ -51,6 +55,7 @@ def draw_sample(
     seed: int,
     offences: Offences,
     recorded_as: str | None = None,
+    id_column: str | None = None,
 ) -> list[Unit]:
     """A stratified random sample without replacement, in random order.
 
@@ -61,6 +66,8 @@ def draw_sample(
     ----------
     recorded_as
         The input column with the recorded offence, if the file was scored without one.
+    id_column
+        The input column that names a report.
 
     Raises
     ------
@@ -76,7 +83,7 @@ def draw_sample(
         if code == len(sums):
             sums.append(0.0)
         codes.append(code)
-        sums[code] += report.p_stalking
+        sums[code] += report.p_stalking if report.read else 0.0
     if not codes:
         raise InputError(f"{scored} has no report: score some first.")
     stratum_of = np.frombuffer(bytes(codes), dtype=np.uint8)
@@ -110,7 +117,7 @@ def draw_sample(
             recorded_label(report, offences, recorded_as),
             strata[int(stratum_of[position])],
         )
-        for position, report in _at(read_scored(scored), sorted(order))
+        for position, report in _at(read_scored(scored, id_column), sorted(order))
     ]
     return sorted(units, key=lambda unit: unit.sample_id)
 
@@ -157,7 +164,7 @@ def allocate(
 
 
 def _kind(report: ScoredReport, recorded: str | None) -> tuple[str | None, bool, int]:
-    band = int(np.searchsorted(BANDS, report.p_stalking, side="right"))
+    band = int(np.searchsorted(BANDS, report.p_stalking, side="right")) if report.read else UNREAD
     was = recorded if recorded in (None, "stalking") else "other"
     return was, report.suggestion == "stalking", band
 
@@ -166,6 +173,8 @@ def _name(kind: tuple[str | None, bool, int]) -> str:
     recorded, suggested, band = kind
     edges = (0.0, *BANDS, 1.0)
     was = "" if recorded is None else f"recorded as {recorded}, "
+    if band == UNREAD:
+        return f"{was}could not be read"
     says = "" if suggested else "not "
     return f"{was}{says}suggested as stalking, p {edges[band]:g} to {edges[band + 1]:g}"
 

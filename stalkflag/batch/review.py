@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from stalkflag.assessment import Label
+from stalkflag.assessment import LABELS, Label
 from stalkflag.batch.journal import pack, unpack
 from stalkflag.batch.reading import Row
-from stalkflag.batch.recorded import recorded_label
+from stalkflag.batch.recorded import Offences
 from stalkflag.batch.writing import Scored
 
 RUN_BYTES = 1 << 26
@@ -24,7 +24,10 @@ PIECE = 32
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Rows to write: of these suggestions, and at least so probable; all by default."""
+    """Rows to write: of these suggestions, and at least so probable; all by default.
+
+    A row whose narrative could not be read has no probability to be kept by.
+    """
 
     only: frozenset[Label] = field(default_factory=frozenset)
     min_probability: float = 0.0
@@ -38,19 +41,37 @@ class Filter:
         flat = scored.flat
         if self.only and flat["suggestion"] not in self.only:
             return False
+        if not self.min_probability:
+            return True
         label = flat["suggestion"] if self.only else "stalking"
-        return bool(flat[f"p_{label}"] >= self.min_probability)
+        return _read(scored) and bool(flat[f"p_{label}"] >= self.min_probability)
 
 
-def review_need(scored: Scored) -> float:
+def review_need(offences: Offences) -> Callable[[Scored], float]:
     """How much a row needs a person's review: higher first.
 
     The probability that it is stalking that was not recorded as such. Where the record says
-    stalking, the row comes after all others, the least sure first.
+    stalking, the row comes after those, the least sure first; after all others come those whose
+    narrative could not be read.
     """
-    p: float = scored.flat["p_stalking"]
-    recorded_as = scored.beside.get("recorded_as")
-    return -p if recorded_as and recorded_label(recorded_as) == "stalking" else p
+
+    def need(scored: Scored) -> float:
+        if not _read(scored):
+            return -2.0
+        p: float = scored.flat["p_stalking"]
+        recorded_as = scored.beside.get("recorded_as")
+        return -p if recorded_as and offences.label(recorded_as) == "stalking" else p
+
+    return need
+
+
+def was_read(probabilities: Iterable[float]) -> bool:
+    """Whether a narrative could be read: where there is none to read, all labels are as probable."""
+    return len(set(probabilities)) > 1
+
+
+def _read(scored: Scored) -> bool:
+    return was_read(scored.flat[f"p_{label}"] for label in LABELS)
 
 
 def sorted_by(

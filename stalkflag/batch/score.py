@@ -337,7 +337,8 @@ def _write(
             stack.callback(bad.close)
         rows = assessed(bad)
         if options.by_need:
-            rows = sorted_by(review_need, rows, output.with_name(output.name + ".sort.partial"))
+            runs = output.with_name(output.name + ".sort.partial")
+            rows = sorted_by(review_need(mapping), rows, runs)
         for scored in rows:
             out.write(scored)
         if first and rejects is None:

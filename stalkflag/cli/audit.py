@@ -30,6 +30,14 @@ OwnOffences = Annotated[
     ),
 ]
 
+IdColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="The input column that names a report, such as that of 'score --id-column'.",
+        show_default="id",
+    ),
+]
+
 audit_app = typer.Typer(help="Sample scored reports for review, and estimate recording accuracy.")
 
 
@@ -59,6 +67,7 @@ def sample_cli(
         str | None,
         typer.Option(help="Input columns for the reviewer, commas between.", show_default=False),
     ] = None,
+    id_column: IdColumn = None,
     recorded_as: RecordedAs = None,
     offences: OwnOffences = None,
     design: Annotated[
@@ -85,6 +94,8 @@ def sample_cli(
     ]
     if recorded_as:
         recorded_as = find_column(scored, recorded_as, (), "--recorded-as")
+    if id_column:
+        id_column = find_column(scored, id_column, (), "--id-column")
     text = find_column(scored, text_column, TEXT_COLUMNS, "--text-column") if with_text else None
     if with_text and text is None:
         raise InputError(
@@ -93,7 +104,12 @@ def sample_cli(
         )
     seed = secrets.randbelow(2**32) if seed is None else seed
     units = draw_sample(
-        scored, size, seed=seed, offences=load_offences(offences), recorded_as=recorded_as
+        scored,
+        size,
+        seed=seed,
+        offences=load_offences(offences),
+        recorded_as=recorded_as,
+        id_column=id_column,
     )
     write_form(
         output,
@@ -111,6 +127,13 @@ def sample_cli(
         f"{len(strata)} strata with seed {seed}: form {output}, design {design}.",
         file=sys.stderr,
     )
+    unread = sum(not unit.report.read for unit in units)
+    if unread:
+        print(
+            f"{unread} of those drawn could not be read (no narrative, or not English): they are "
+            "strata of their own, for people to look up.",
+            file=sys.stderr,
+        )
     if units[0].recorded is None:
         print(
             "How they were recorded is not known, so that recording accuracy cannot be estimated: "

@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from stalkflag.cli.audit import OwnOffences, RecordedAs, check_places
+from stalkflag.cli.audit import IdColumn, OwnOffences, RecordedAs, check_places
 from stalkflag.errors import InputError
 
 
 def report_cli(
     scored: Annotated[Path, typer.Argument(help="A file that 'stalkflag score' wrote.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The page to write: .html.")],
+    id_column: IdColumn = None,
     recorded_as: RecordedAs = None,
     offences: OwnOffences = None,
     date_column: Annotated[
@@ -77,13 +78,15 @@ def report_cli(
     check_places((output,), tuple(path for path in (scored, reviewed, design) if path))
     if recorded_as:
         recorded_as = find_column(scored, recorded_as, (), "--recorded-as")
+    if id_column:
+        id_column = find_column(scored, id_column, (), "--id-column")
     asked = [name.strip() for name in (by or "").split(",") if name.strip()]
     places = [find_column(scored, name, (), "--by") for name in asked]
     if by is None:
         places = [find_column(scored, None, PLACE_COLUMNS, "--by")]
     review = read_review(reviewed, design) if reviewed else None
     summary = count_reports(
-        read_scored(scored),
+        read_scored(scored, id_column),
         offences=load_offences(offences),
         recorded_as=recorded_as,
         date_column=find_column(scored, date_column, DATE_COLUMNS, "--date-column"),
@@ -106,3 +109,9 @@ def report_cli(
     with written_aside(output) as aside:
         aside.write_text(page, encoding="utf-8")
     print(f"{summary.all.reports:,} reports: {output}.", file=sys.stderr)
+    if summary.all.unread:
+        print(
+            f"{summary.all.unread:,} of them could not be read (no narrative, or not English) and "
+            "are counted apart.",
+            file=sys.stderr,
+        )

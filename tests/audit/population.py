@@ -67,3 +67,16 @@ def make_population(path: Path, size: int, seed: int) -> Population:
                 ]
             )
     return Population(path, truth, recorded, ps)
+
+
+def add_unread(path: Path, number: int) -> None:
+    """Add reports without a narrative, as ``stalkflag score`` writes them."""
+    with path.open("a", encoding="utf-8", newline="") as stream:
+        for n in range(number):
+            csv.writer(stream).writerow(
+                [
+                    *(f"E{n}", "01/03/2020", "Station 0", "", "neither", "true"),
+                    *(0.3333, 0.3333, 0.3333, "false", "false", "false", "false", 0, "unknown", ""),
+                    *("There is no text.", "No crime", "false"),
+                ]
+            )

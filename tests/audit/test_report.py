@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import json
+import lzma
 import re
 import shutil
 from collections import Counter
@@ -14,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT, Run
-from population import WORDS, Population, make_population
+from population import HEADER, WORDS, Population, add_unread, make_population
 
 from stalkflag.audit.charts import bar_chart, nice_step
 from stalkflag.audit.counts import STEPS, Counts, Summary, count_reports
@@ -141,8 +144,6 @@ def test_nested_and_flat_files_give_the_same_counts(run: Run, scored: Path, tmp_
     arguments = ("--recorded-as", "recorded_offence", "--link-on", "person")
     run("score", scored.with_name("in.csv"), "-o", flat, *arguments, "--date-column", "date")
     compressed = tmp_path / "packed.jsonl.gz"
-    import gzip
-
     compressed.write_bytes(gzip.compress(scored.read_bytes()))
     columnar = tmp_path / "same.parquet"
     pa = pytest.importorskip("pyarrow")
@@ -166,6 +167,89 @@ def test_nested_and_flat_files_give_the_same_counts(run: Run, scored: Path, tmp_
         assert other.places == first.places
         assert other.recorded_labels == first.recorded_labels
         assert [one.report.id for one in other.listed] == [one.report.id for one in first.listed]
+
+
+def test_reports_that_could_not_be_read_are_counted_apart(run: Run, tmp_path: Path) -> None:
+    path = make_population(tmp_path / "scored.csv", 300, seed=5).path
+    before = count_reports(read_scored(path), offences=OFFENCES, by=("station",))
+    add_unread(path, 20)
+    after = count_reports(read_scored(path), offences=OFFENCES, by=("station",), most_listed=999)
+    assert (after.all.reports, after.all.unread, before.all.unread) == (320, 20, 0)
+    assert after.all.interval == before.all.interval
+    assert (after.all.open, after.suggestions) == (before.all.open, before.suggestions)
+    assert after.read_to_find(0.9) == before.read_to_find(0.9)
+    assert after.places[0].values["Station 0"].unread == 20
+    assert len(after.listed) == after.all.open
+    assert all(one.report.read for one in after.listed)
+    done = run("report", path, "-o", tmp_path / "report.html")
+    said = " ".join(_Page((tmp_path / "report.html").read_text(encoding="utf-8")).words)
+    assert "20 reports could not be read: no narrative, or not English" in " ".join(said.split())
+    assert "20 of them could not be read" in done.stderr
+
+
+def test_reports_are_named_by_their_column(run: Run, tmp_path: Path) -> None:
+    path = make_population(tmp_path / "scored.csv", 30, seed=5).path
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("id,", "ID,", 1), encoding="utf-8")
+    assert [report.id for report in read_scored(path)][:2] == ["C0", "C1"]
+    path.write_text(text.replace("id,", "ref,", 1), encoding="utf-8")
+    assert [report.id for report in read_scored(path)][:2] == ["1", "2"]
+    out = tmp_path / "report.html"
+    assert run("report", path, "-o", out, "--id-column", "Ref").returncode == 0
+    assert '<th scope="row">C7<br>' in out.read_text(encoding="utf-8")
+    wrong = run("report", path, "-o", out, "--id-column", "nobody")
+    assert wrong.returncode == 2 and "(--id-column)" in wrong.stderr
+
+
+def test_nested_reports_may_be_named_by_a_column(scored: Path) -> None:
+    assert next(read_scored(scored, "person")).id == "0"
+    assert next(read_scored(scored)).id != "0"
+
+
+def test_all_sheets_that_were_written_are_read(tmp_path: Path) -> None:
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    pytest.importorskip("python_calamine")
+    rows = list(csv.reader(make_population(tmp_path / "s.csv", 30, seed=5).path.open()))
+    rows[1][0] = "77"
+    path = tmp_path / "scored.xlsx"
+    with xlsxwriter.Workbook(str(path), {"strings_to_numbers": True}) as book:
+        for part in (rows[1:21], rows[21:]):
+            sheet = book.add_worksheet()
+            for line, row in enumerate([HEADER, *part]):
+                sheet.write_row(line, 0, row)
+        book.add_worksheet("Notes").write_row(0, 0, ["what", "who"])
+        book.get_worksheet_by_name("Notes").write_row(1, 0, ["to do", "me"])
+    assert [report.id for report in read_scored(path)] == ["77", *(row[0] for row in rows[2:])]
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zst"])
+def test_compressed_files_are_read(population: Population, tmp_path: Path, ending: str) -> None:
+    plain = population.path.read_bytes()
+    path = tmp_path / f"scored.csv.{ending}"
+    if ending == "zst":
+        packed = pytest.importorskip("pyarrow").Codec("zstd").compress(plain, asbytes=True)
+    else:
+        packed = {"gz": gzip, "bz2": bz2, "xz": lzma}[ending].compress(plain)
+    path.write_bytes(packed)
+    assert list(read_scored(path)) == list(read_scored(population.path))
+    path.write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(InputError, match="is damaged"):
+        list(read_scored(path))
+
+
+def test_an_assessments_own_fields_are_no_columns_of_the_input(
+    run: Run, scored: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        find_column(scored, "nobody", (), "--by")
+    names = scored.with_name("in.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    kept = ", ".join(name for name in names if name != "summary")
+    assert str(caught.value).endswith(f"name one of {kept} (--by).")
+    bare = tmp_path / "in.csv"
+    bare.write_text("text\nHe rang me twice.\n", encoding="utf-8")
+    assert run("score", bare, "-o", tmp_path / "bare.jsonl").returncode == 0
+    with pytest.raises(InputError, match="add the column there and score again"):
+        find_column(tmp_path / "bare.jsonl", "station", (), "--by")
 
 
 class _Page(HTMLParser):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Run
-from population import WORDS, Population, make_population
+from population import WORDS, Population, add_unread, make_population
 
 from stalkflag.audit.accuracy import estimate_accuracy
 from stalkflag.audit.forms import DESIGN_COLUMNS, design_path, read_review, write_form
@@ -211,7 +211,7 @@ def spoil(rows: list[dict[str, Any]], how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ("label", "row 2 has a label that is none of"),
+        ("label", "the reviewed_label of S002 is none of"),
         ("twice", "is in the form twice"),
         ("stranger", "such as S9999"),
         ("columns", "is not a form"),
@@ -243,6 +243,53 @@ def test_spoiled_forms_are_told(
         writer.writerows(rows)
     with pytest.raises(InputError, match=says):
         estimate_accuracy(read_review(form))
+
+
+def test_every_unclear_label_is_named_by_its_sample_id_and_not_repeated(
+    population: Population, tmp_path: Path
+) -> None:
+    form = fill(
+        draw(population, tmp_path / "form.csv"), dict.fromkeys(population.truth, "burglary")
+    )
+    with pytest.raises(InputError) as caught:
+        read_review(form)
+    said = str(caught.value)
+    assert (
+        ", ".join(f"S{n:03}" for n in range(1, 11)) + " and 140 more is none of stalking," in said
+    )
+    assert "S011" not in said and "burglary" not in said
+
+
+def test_reports_that_could_not_be_read_are_strata_of_their_own(run: Run, tmp_path: Path) -> None:
+    population = make_population(tmp_path / "scored.csv", 300, seed=5)
+    add_unread(population.path, 200)
+    form = tmp_path / "form.csv"
+    done = run("audit", "sample", population.path, "-o", form, "--size", "100", "--blind")
+    design = list(read_table(design_path(form)))
+    unread = [row for row in design if row["id"].startswith("E")]
+    assert {row["stratum"] for row in unread} == {"recorded as other, could not be read"}
+    assert {
+        (row["stratum_size"], row["stratum_expected"], row["p_stalking"]) for row in unread
+    } == {("200", "0.0", "")}
+    assert not any(row["stratum"] == unread[0]["stratum"] for row in design if row not in unread)
+    assert len(unread) < 50
+    assert f"{len(unread)} of those drawn could not be read" in done.stderr
+    accuracy = estimate_accuracy(
+        read_review(
+            fill(form, {**population.truth, **dict.fromkeys(map("E{}".format, range(200)), "")})
+        )
+    )
+    assert accuracy.population == 500
+    assert accuracy.expected == pytest.approx(sum(population.p.values()), abs=0.1)
+
+
+def test_a_form_names_reports_by_the_column_asked_for(
+    run: Run, population: Population, tmp_path: Path
+) -> None:
+    form = tmp_path / "form.csv"
+    arguments = ("--size", "20", "--id-column", "NARRATIVE")
+    assert run("audit", "sample", population.path, "-o", form, *arguments).returncode == 0
+    assert all(row["id"].startswith(WORDS) for row in read_table(form))
 
 
 def test_the_commands(run: Run, population: Population, tmp_path: Path) -> None:
