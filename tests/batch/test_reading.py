@@ -117,7 +117,7 @@ def test_files_put_together_are_read_through(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("in.csv", gzip.compress(b"id,narrative\n1,he rang\n"), "add .gz"),
+        ("in.csv", gzip.compress(b"id,narrative\n1,he rang\n", mtime=0), "add .gz"),
         ("in.csv", b"PK\x03\x04...", ".xlsx"),
         ("in.csv", b"\xd0\xcf\x11\xe0\xa1\xb1", "save it as"),
         ("in.jsonl", b'[\n "a",\n "b"\n]', "one object a line"),
