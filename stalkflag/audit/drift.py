@@ -134,12 +134,14 @@ class Figure:
     """A figure to compare: how one report is counted into its bins.
 
     A share has two bins, yes and no; ``count`` is ``None`` for a report that does not tell.
+    Reports that could not be read count in a figure ``of_all`` alone.
     """
 
     what: str
     count: Count
     share: bool = False
     says: str = ""
+    of_all: bool = False
 
 
 def _share(what: str, yes: Callable[[ScoredReport], bool | None], says: str) -> Figure:
@@ -206,6 +208,13 @@ def figures(text_column: str | None = None) -> tuple[Figure, ...]:
         )
 
     return (
+        Figure(
+            "could not be read",
+            lambda r: np.array((not r.read, r.read), dtype=np.float64),
+            share=True,
+            says="more or fewer empty or foreign narratives: look at how the file was made",
+            of_all=True,
+        ),
         _share(
             "suggested as stalking",
             lambda r: r.suggestion == "stalking",
@@ -391,7 +400,7 @@ def _count(
             raise InputError(f"{path} has no column {text_column!r}: check --text-column.")
         number += 1
         for figure, found in zip(wanted, counts, strict=True):
-            row = figure.count(report)
+            row = figure.count(report) if report.read or figure.of_all else None
             if row is not None:
                 found.add(row)
     if number < least:

@@ -33,6 +33,7 @@ class World:
     as_suggested: float = 0.7
     rules: tuple[str, ...] = ("pursuit.outside", "contact.one", "unwanted.told")
     register: str = "police_report"
+    unread: float = 0.0
 
     def report(self, chance: random.Random) -> dict[str, Any]:
         stalking = chance.random() < self.stalking
@@ -45,7 +46,7 @@ class World:
             "register": self.register,
             "suggestion": suggestion,
             "refer": chance.random() < self.refer,
-            "p": (p, (1 - p) / 2, (1 - p) / 2),
+            "p": (1 / 3,) * 3 if chance.random() < self.unread else (p, (1 - p) / 2, (1 - p) / 2),
             "present": [chance.random() < (0.9 if stalking else 0.2) for _ in INDICATORS],
             "occasions": chance.choice((2, 3, 5)) if stalking else chance.choice((0, 1, 2)),
             "relationship": "ex_intimate" if chance.random() < self.ex_partners else "stranger",
@@ -148,6 +149,13 @@ def test_each_kind_of_drift_is_seen_where_it_is(
     assert found.light is Light.stop
     if "stalking" not in changed:
         assert lights(found)["suggested as stalking"] is Light.steady
+
+
+def test_reports_that_could_not_be_read_move_no_other_figure(tmp_path: Path) -> None:
+    found = compare(tmp_path, World(unread=0.3))
+    assert [what for what, light in lights(found).items() if light is Light.stop] == [
+        "could not be read"
+    ]
 
 
 def test_other_rules_are_seen_in_files_that_hold_evidence(tmp_path: Path) -> None:
