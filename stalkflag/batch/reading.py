@@ -231,6 +231,12 @@ def _find(given: str) -> list[Path]:
         if not matching:
             raise InputError(f"No file ending in {_endings()} matches {given}: check the pattern.")
         return matching
+    if given == "-":
+        # A stream cannot be read again, so an interrupted run could not go on.
+        raise InputError(
+            "Standard input cannot be scored, since --resume could not read it again: "
+            "save it to a file, or use 'stalkflag check -' for one narrative."
+        )
     raise InputError(f"There is no file or folder {path}: check the path.")
 
 

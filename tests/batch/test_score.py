@@ -157,6 +157,7 @@ def test_unreadable_rows_are_rejected_with_number_and_reason(run: Run, tmp_path:
     ("arguments", "says"),
     [
         (["missing.csv", "-o", "out.csv"], "no file or folder"),
+        (["-", "-o", "out.csv"], "save it to a file"),
         (["data/examples/reports.csv", "-o", "out.docx"], "must end in"),
         (["data/examples/reports.csv", "-o", "x.csv", "--text-column", "zz"], "--text-column"),
         (["data/examples/reports.csv", "-o", "x.csv", "--recorded-as", "zz"], "--recorded-as"),
