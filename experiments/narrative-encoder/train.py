@@ -3,8 +3,9 @@
 all-MiniLM-L6-v2 (Apache-2.0; sentence-transformers), its embeddings and first two layers left as
 they are, the other four trained to say of a whole narrative each label, indicator, act and
 relationship, and of each word whether it is evidence of an indicator. In every other pass a
-narrative is read with the sexes swapped, so that he and she weigh alike, and some of them without
-punctuation or among sentences of reports that show nothing.
+narrative is read with the sexes swapped, so that he and she weigh alike, and some of them with
+slips, without punctuation, or among what decides nothing: sentences of reports that show nothing,
+opinions, set words and small talk (``said-besides.txt``).
 Three encoders, each trained on two thirds of the cases, say of the last third what the heads learn
 from (``held-out.npz``); the shipped one is trained on all cases.
 
@@ -42,6 +43,7 @@ from stalkflag.features import WordFeatures
 from stalkflag.model import BAG_TARGETS, WHOLE_TARGETS
 from stalkflag.reading import Reader, Reading
 from stalkflag.rules import load_packs
+from stalkflag.training.perturbations import with_slips
 from stalkflag.training.records import Record, read_records
 
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -167,12 +169,14 @@ class Exported(nn.Module):
 Piece = tuple[int, tuple[int, ...]]
 """A word piece, and for each indicator whether it stands in evidence (-1 unknown)."""
 
+Sentence = list[Piece]
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
     """A narrative's sentences of word pieces, and what is to be said of it (-1 where unknown)."""
 
-    sentences: list[list[Piece]]
+    sentences: list[Sentence]
     yes_no: list[int]
     tie: int
     label: int
@@ -227,7 +231,9 @@ def _stands(record: Record, reading: Reading, indicator: str) -> list[int]:
     tokens = reading.bounds[-1][1] if reading.bounds else 0
     spans = record.evidence_offsets(indicator)
     shown = record.indicators[indicator]
-    if shown is None or (shown and not spans) or reading.mended is not None:
+    quoted = record.evidence.get(indicator, ())
+    lost = not spans or any(words not in record.text for words in quoted)
+    if shown is None or (shown and lost) or reading.mended is not None:
         return [-1] * tokens
     stands = [0] * tokens
     for place in range(tokens):
@@ -236,8 +242,20 @@ def _stands(record: Record, reading: Reading, indicator: str) -> list[int]:
     return stands
 
 
-def varied(rows: list[Example]) -> list[Example]:
-    """The narratives again, some without punctuation, some among sentences that show nothing."""
+def said_besides() -> list[Sentence]:
+    """Opinions, set words and small talk: none is evidence of an indicator."""
+    lines = Path(__file__).with_name("said-besides.txt").read_text(encoding="utf-8").splitlines()
+    reader = Reader(load_packs())
+    words = WordFeatures(reader.nlp.vocab.strings, known=reader.engine.words)
+    shown = (0,) * len(INDICATORS)
+    return [
+        [(piece, shown) for pieces in words.read(reading).pieces for piece in pieces]
+        for reading in reader.read(lines)
+    ]
+
+
+def varied(rows: list[Example], besides: list[Sentence]) -> list[Example]:
+    """The narratives again, some without punctuation, some among words that decide nothing."""
     nothing = [
         row
         for row in rows
@@ -253,6 +271,10 @@ def varied(rows: list[Example]) -> list[Example]:
                 first = random.randrange(max(len(other), 1))
                 place = random.choice((0, len(sentences), random.randint(0, len(sentences))))
                 sentences[place:place] = other[first : first + random.randint(1, 3)]
+        if random.random() < 0.35:
+            for sentence in random.sample(besides, random.randint(1, 3)):
+                place = random.choice((0, len(sentences), random.randint(0, len(sentences))))
+                sentences.insert(place, sentence)
         if random.random() < 0.25:
             sentences = [[p for p in s if p[0] not in PUNCTUATION] for s in sentences]
         found.append(replace(row, sentences=sentences))
@@ -461,9 +483,16 @@ def main() -> None:
     records = read_records([Path("data/corpus/train.jsonl")])
     rows, swap = examples(records)
     random.seed(SEED)
+    slips = random.Random(SEED)
+    slipped, _ = examples(
+        [replace(record, text=with_slips(record.text, slips)) for record in records]
+    )
+    besides = said_besides()
     variants = [
         (some, lower(some, frozen, swap, number % 2))
-        for number, some in enumerate([rows, varied(rows), varied(rows)])
+        for number, some in enumerate(
+            [rows, varied(slipped, besides), varied(rows, besides), varied(slipped, besides)]
+        )
     ]
     others = {path: examples(read_records([path]))[0] for path in options.measure}
     groups = sorted({record.group for record in records})

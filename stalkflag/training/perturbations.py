@@ -42,7 +42,7 @@ _ODD = {" ": "\u00a0", "-": "\u2011", "'": "\u2019", "...": "\u2026", '"': "\u20
 def perturbations() -> dict[str, Pair]:
     """For each kind of change, the narrative as it is and changed."""
     changes: dict[str, Change] = {
-        "typing slips": lambda text, chance: _some_words(text, chance, 0.04, _slip),
+        "typing slips": with_slips,
         "capitals": lambda text, chance: text.upper(),
         "lower case": lambda text, chance: text.lower(),
         "no punctuation": lambda text, chance: _STOPS.sub("", text),
@@ -89,6 +89,11 @@ def _some_words(
     return words.sub(
         lambda found: change(found[0], chance) if chance.random() < share else found[0], text
     )
+
+
+def with_slips(text: str, chance: Random, share: float = 0.04) -> str:
+    """The text with a slip of the fingers in so many of its words."""
+    return _some_words(text, chance, share, _slip)
 
 
 def _slip(word: str, chance: Random) -> str:
