@@ -3,6 +3,7 @@ missing, and when a person must look at it. A suggestion is never a decision."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -47,6 +48,14 @@ FEW = 2
 
 NEAR = 3
 """Words this near to each other, in tokens, are one piece of evidence."""
+
+_SMALL = re.compile(
+    r"\W*(?:(?:i|me|my|you|your|he|him|his|she|her|hers|it|its|we|us|our|they|them|their|the|an?|"
+    r"this|that|and|or|but|so|then|since|when|while|as|to|of|in|on|at|by|for|from|with|is|are|was|"
+    r"were|be|been|has|have|had|do|does|did)\b\W*)+",
+    re.IGNORECASE,
+)
+"""Pronouns, articles, small joining words and auxiliaries, and nothing else."""
 
 
 def decide(
@@ -239,6 +248,10 @@ def _indicator(
             for start, end, logit in evident(reading, logits)
             if not evidence or not any(start < last and first < end for first, last in spans)
         ]
+        # Of words that say nothing by themselves ("her", "since she") others are better shown.
+        telling = [piece for piece in learned if not _SMALL.fullmatch(reading.text, *piece[:2])]
+        if telling or evidence:
+            learned = telling
         evidence += [
             Evidence(start, end, reading.text[start:end], LEARNED, f"Reads like {name} behaviour.")
             for place, (start, end, logit) in enumerate(learned)

@@ -70,3 +70,17 @@ def test_what_a_rule_sets_aside_is_not_shown_as_learned(assessor: Assessor) -> N
         for evidence in assessment.indicators[name].evidence
         if evidence.rule == LEARNED and evidence.start < denied.end and denied.start < evidence.end
     ]
+
+
+def test_words_that_say_nothing_are_shown_only_where_there_are_no_others(
+    assessor: Assessor,
+) -> None:
+    small = set("her she he him his they them it since and the a was has had been to of in".split())
+    texts = [record.text for record in read_records([ROOT / "data" / "corpus" / "dev.jsonl"])[::4]]
+    for number, assessment in enumerate(assessor.assess_many(texts)):
+        for name in INDICATORS:
+            evidence = assessment.indicators[name].evidence
+            saying_nothing = [
+                e for e in evidence if e.rule == LEARNED and set(e.text.lower().split()) <= small
+            ]
+            assert not saying_nothing or len(evidence) == 1, (number, name)

@@ -87,7 +87,7 @@ class Settings:
     least_narratives: int = 2
     characters: bool = True
     refer_below: float = 0.6
-    missed_costs: float = 2.0
+    missed_costs: float = 1.5
     class_weight: dict[str, float] = field(default_factory=dict)
     prevalence: dict[str, float] = field(default_factory=dict)
     most_missed: float = 0.0
