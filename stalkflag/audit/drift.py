@@ -144,12 +144,14 @@ class Figure:
     of_all: bool = False
 
 
-def _share(what: str, yes: Callable[[ScoredReport], bool | None], says: str) -> Figure:
+def _share(
+    what: str, yes: Callable[[ScoredReport], bool | None], says: str, *, of_all: bool = False
+) -> Figure:
     def count(report: ScoredReport) -> NDArray[np.float64] | None:
         found = yes(report)
         return None if found is None else np.array((found, not found), dtype=np.float64)
 
-    return Figure(what, count, share=True, says=says)
+    return Figure(what, count, share=True, says=says, of_all=of_all)
 
 
 def _bin(number: int, size: int) -> NDArray[np.float64]:
@@ -208,11 +210,10 @@ def figures(text_column: str | None = None) -> tuple[Figure, ...]:
         )
 
     return (
-        Figure(
+        _share(
             "could not be read",
-            lambda r: np.array((not r.read, r.read), dtype=np.float64),
-            share=True,
-            says="more or fewer empty or foreign narratives: look at how the file was made",
+            lambda r: not r.read,
+            "more or fewer empty or foreign narratives: look at how the file was made",
             of_all=True,
         ),
         _share(
