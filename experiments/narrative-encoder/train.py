@@ -26,6 +26,7 @@ import re
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -200,10 +201,16 @@ def _norm(weights: dict[str, Tensor], name: str) -> nn.LayerNorm:
     return norm
 
 
+@cache
+def read_with() -> tuple[Reader, WordFeatures]:
+    """What reads texts, and what makes word pieces of a reading."""
+    reader = Reader(load_packs())
+    return reader, WordFeatures(reader.nlp.vocab.strings, known=reader.engine.words)
+
+
 def examples(records: list[Record]) -> tuple[list[Example], dict[int, int]]:
     """What the encoder reads of each record, and the word pieces that swapping the sexes changes."""
-    reader = Reader(load_packs())
-    words = WordFeatures(reader.nlp.vocab.strings, known=reader.engine.words)
+    reader, words = read_with()
     ids = words.pieces.numbers
     swap: dict[int, int] = {}
     for pair in SWAPPED.split("|"):
@@ -232,7 +239,7 @@ def _stands(record: Record, reading: Reading, indicator: str) -> list[int]:
     spans = record.evidence_offsets(indicator)
     shown = record.indicators[indicator]
     quoted = record.evidence.get(indicator, ())
-    lost = not spans or any(words not in record.text for words in quoted)
+    lost = not quoted or any(words not in record.text for words in quoted)
     if shown is None or (shown and lost) or reading.mended is not None:
         return [-1] * tokens
     stands = [0] * tokens
@@ -245,8 +252,7 @@ def _stands(record: Record, reading: Reading, indicator: str) -> list[int]:
 def said_besides() -> list[Sentence]:
     """Opinions, set words and small talk: none is evidence of an indicator."""
     lines = Path(__file__).with_name("said-besides.txt").read_text(encoding="utf-8").splitlines()
-    reader = Reader(load_packs())
-    words = WordFeatures(reader.nlp.vocab.strings, known=reader.engine.words)
+    reader, words = read_with()
     shown = (0,) * len(INDICATORS)
     return [
         [(piece, shown) for pieces in words.read(reading).pieces for piece in pieces]
