@@ -4,6 +4,7 @@ missing, and when a person must look at it. A suggestion is never a decision."""
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -68,8 +69,7 @@ def decide(
     id: str | None = None,
 ) -> Assessment:
     """Put together the assessment of one narrative."""
-    costs = {"stalking": thresholds["missed_costs"]}
-    suggestion: Label = max(LABELS, key=lambda label: scores.label[label] * costs.get(label, 1.0))
+    suggestion = least_costly(scores.label, thresholds["missed_costs"])
     probabilities = scores.label
     if not reading.bounds or not UNREADABLE.isdisjoint(reading.doubts):
         suggestion = "neither"
@@ -171,6 +171,13 @@ def decide(
         law=law.about,
     )
     return assessment if reading.mended is None else _as_given(assessment, reading.mended)
+
+
+def least_costly(probabilities: Mapping[str, float], missed_costs: float) -> Label:
+    """The label of least expected cost, where a missed stalking costs ``missed_costs`` times any
+    other error."""
+    costs = {"stalking": missed_costs}
+    return max(LABELS, key=lambda label: probabilities[label] * costs.get(label, 1.0))
 
 
 def _as_given(part: Any, mended: Mended) -> Any:

@@ -36,10 +36,11 @@ class DelimitedTable:
 
     The ending says what stands between cells, unless the header has only one cell then: a comma,
     tab, semicolon or bar that it holds is taken instead, or what a first line ``sep=;`` names.
+    ``data`` are the file's bytes, if it is in memory only.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._text = scan(path)
+    def __init__(self, path: Path, data: bytes | None = None) -> None:
+        self._text = scan(path, data)
         self.name = shown_path(path)
         self.about = max(0, self._text.lines - 1)
         try:

@@ -103,27 +103,35 @@ def sha256(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A text file: where it is, its encoding, and about how many lines it has."""
+    """A text file: where it is, its encoding, and about how many lines it has.
+
+    ``data`` is what it holds, if it is in memory only.
+    """
 
     path: Path
     encoding: str
     lines: int
+    data: bytes | None = None
 
     def open(self) -> io.TextIOWrapper:
         """Its text from the start, line ends as they are."""
         errors = "replace" if self.encoding.startswith("utf-16") else KEEP_BYTES
         return io.TextIOWrapper(
-            cast(IO[bytes], open_bytes(self.path)),
+            cast(IO[bytes], _bytes_of(self.path, self.data)),
             encoding=self.encoding,
             errors=errors,
             newline="",
         )
 
 
-def scan(path: Path) -> TextFile:
+def _bytes_of(path: Path, data: bytes | None) -> io.BufferedIOBase:
+    return open_bytes(path) if data is None else io.BytesIO(data)
+
+
+def scan(path: Path, data: bytes | None = None) -> TextFile:
     """Find out a text file's encoding and number of lines, in one pass over its bytes.
 
-    A compressed file that ends early is scanned as far as it goes.
+    ``data`` are its bytes, if it is in memory only. A compressed file that ends early is scanned as far as it goes.
 
     Raises
     ------
@@ -133,7 +141,7 @@ def scan(path: Path) -> TextFile:
     whole = broken = lines = 0
     start = b""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    with open_bytes(path) as stream:
+    with _bytes_of(path, data) as stream:
         while True:
             try:
                 block = stream.read1(BLOCK)
@@ -148,7 +156,7 @@ def scan(path: Path) -> TextFile:
             more, bad = utf8_share(block, decoder.decode(block))
             whole, broken = whole + more, broken + bad
     _refuse_other_kinds(path, start)
-    return TextFile(path, _encoding(start, whole >= broken), lines)
+    return TextFile(path, _encoding(start, whole >= broken), lines, data)
 
 
 _NOT_TEXT = {

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePath, PurePosixPath
-from typing import Any, cast
+from pathlib import Path, PurePath
+from typing import Any
 
 from stalkflag.batch.delimited import DelimitedTable
 from stalkflag.batch.reading import TEXT_COLUMNS, Rejected, Source, id_column_of, text_column_of
@@ -92,23 +91,11 @@ def checked(found: list[Report | Unread]) -> list[Report | Unread]:
     return found
 
 
-class _Dropped(PurePosixPath):
-    """A file in memory with the one thing of a path that reading a table needs."""
-
-    data: bytes
-
-    def open(self, mode: str) -> io.BytesIO:
-        """Its bytes from the start."""
-        assert mode == "rb"
-        return io.BytesIO(self.data)
-
-
 def _table(suffix: str, data: bytes) -> Iterator[Report | Unread]:
     """The rows as ``stalkflag score`` tells them apart."""
-    file = cast(Path, dropped := _Dropped(f"file{suffix}"))
-    dropped.data = data
+    file = Path(f"file{suffix}")
     try:
-        table = DelimitedTable(file)
+        table = DelimitedTable(file, data)
     except InputError:
         raise InputError(
             "The file's first row cannot be read as column names: "

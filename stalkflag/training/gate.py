@@ -2,7 +2,8 @@
 
 It must not be worse beyond the paired bootstrap interval overall (macro-F1), on stalking recall, on
 the accuracy of any slice with enough narratives, on the behavioural suite, or in how often its
-suggestion stays when words are swapped or the writing is rougher. What was predicted in
+suggestion stays when words are swapped or the writing is rougher, in all and for each attribute and
+kind of roughness. What was predicted in
 training is used where both models were measured on the same narratives, so that none need be at
 hand; else both are asked again.
 """
@@ -21,6 +22,7 @@ from stalkflag.training.bootstrap import accuracy, paired_difference
 from stalkflag.training.compare import Compared, compare, compare_behaviour
 from stalkflag.training.invariance import (
     MOST_CHANGED_NARRATIVES,
+    Invariance,
     as_labelled,
     measure_robustness,
     measure_swaps,
@@ -106,15 +108,15 @@ def gate(
                 "The two models were not measured on the same narratives in training: give "
                 "labelled ones that neither was trained on with --data."
             )
-    one, two = (_logged_behaviour(run) for run in runs)
-    found = compare_behaviour(one, two) if pairs is None and one and two else None
+    before, now = (_logged_behaviour(run) for run in runs)
+    found = compare_behaviour(before, now) if pairs is None and before and now else None
     if found is None:
         suite = load_pairs(pairs or shipped_pairs())
-        one, two = (
+        before, now = (
             run_suite(assessor(ref), suite, progress=progress)
             for ref in (champion_ref, challenger_ref)
         )
-        found = compare_behaviour(one, two)
+        found = compare_behaviour(before, now)
     assert found is not None
     asked = list(records) or read_records([shipped_corpus() / "test.jsonl"])
     drawn = sample(asked, MOST_CHANGED_NARRATIVES, seed=1997)
@@ -122,13 +124,23 @@ def gate(
         ("kept when words are swapped", measure_swaps),
         ("kept when written more roughly", measure_robustness),
     ):
-        a, b = (
-            as_labelled(measure(assessor(ref), drawn, seed=1997, progress=progress))
+        one, other = (
+            measure(assessor(ref), drawn, seed=1997, progress=progress)
             for ref in (champion_ref, challenger_ref)
         )
-        found_here = paired_difference(a, b, accuracy)
-        compared.append(Compared(what, len(a.true), found_here))
+        compared.append(_kept(what, one, other))
+        compared += [
+            _kept(f"{what}: {a.change}", [a], [b])
+            for a, b in zip(one, other, strict=True)
+            if a.narratives
+        ]
     return Gate([*compared, found])
+
+
+def _kept(what: str, first: list[Invariance], second: list[Invariance]) -> Compared:
+    """How much more often the second model's suggestions stay."""
+    a, b = as_labelled(first), as_labelled(second)
+    return Compared(what, len(a.true), paired_difference(a, b, accuracy))
 
 
 def _asked_alike(first_run: str, second_run: str) -> list[tuple[Predictions, Predictions]]:

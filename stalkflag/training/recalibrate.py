@@ -21,6 +21,7 @@ from scipy.optimize import minimize
 from sklearn.model_selection import StratifiedGroupKFold
 
 from stalkflag.assessment import LABELS
+from stalkflag.decision import least_costly
 from stalkflag.errors import InputError
 from stalkflag.model import Head, Model, softmax
 from stalkflag.training.bootstrap import BOOTSTRAP, macro_f1
@@ -84,7 +85,11 @@ class Recalibration:
 
 
 def recalibrate(
-    probabilities: NDArray[np.float64], records: Sequence[Record], *, seed: int = SEED
+    probabilities: NDArray[np.float64],
+    records: Sequence[Record],
+    *,
+    missed_costs: float,
+    seed: int = SEED,
 ) -> Recalibration:
     """Fit a scaling to own cases and check it by repeated grouped cross-validation.
 
@@ -92,6 +97,8 @@ def recalibrate(
     ----------
     probabilities
         What the model says of the records, shape ``(len(records), len(LABELS))``.
+    missed_costs
+        The model's threshold of that name, by which it suggests.
 
     Raises
     ------
@@ -133,11 +140,16 @@ def recalibrate(
             round(calibration_error(held_out, labels), 4),
         ),
         macro_f1=(
-            round(macro_f1(labels, probabilities.argmax(axis=1)), 4),
-            round(macro_f1(labels, held_out.argmax(axis=1)), 4),
+            round(macro_f1(labels, _suggested(probabilities, missed_costs)), 4),
+            round(macro_f1(labels, _suggested(held_out, missed_costs)), 4),
         ),
         held_out=held_out,
     )
+
+
+def _suggested(probabilities: NDArray[np.float64], missed_costs: float) -> NDArray[np.int64]:
+    rows = (dict(zip(LABELS, row, strict=True)) for row in probabilities.tolist())
+    return np.array([LABELS.index(least_costly(row, missed_costs)) for row in rows])
 
 
 def apply_scaling(model: Model, scaling: Scaling) -> Model:

@@ -202,7 +202,9 @@ def recalibrate_model(
     scores = _scores(base, [record.text for record in learn], progress)
     progress("checking on held-out cases that it helps")
     before = np.array([[one.label[label] for label in LABELS] for one in scores])
-    found = recalibrate(before, learn, seed=plan.settings.seed)
+    found = recalibrate(
+        before, learn, missed_costs=thresholds["missed_costs"], seed=plan.settings.seed
+    )
     said = (
         f"log loss {found.log_loss[0]:.3f} before and {found.log_loss[1]:.3f} after on held-out "
         f"cases (a gain of {found.gain[0]:.3f}, with 95 % confidence above {found.gain[1]:.3f}), "

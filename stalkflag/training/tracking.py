@@ -77,13 +77,32 @@ def log_training(outcome: Outcome, *, register: bool) -> tuple[str, str | None]:
             run_id = str(run.info.run_id)
         if not register:
             return run_id, None
-        version = mlflow.register_model(
-            logged.model_uri, REGISTERED, tags={"bundle_version": info["version"]}
-        ).version
-        client = mlflow.MlflowClient()
-        client.update_model_version(REGISTERED, version, description=card)
-        client.set_registered_model_alias(REGISTERED, CHALLENGER, version)
-    return run_id, str(version)
+        version = _register(
+            mlflow, logged, run_id, tags={"bundle_version": info["version"]}, card=card
+        )
+    return run_id, version
+
+
+def _register(mlflow: Any, logged: Any, run_id: str, *, tags: dict[str, str], card: str) -> str:
+    """Register a logged model as challenger; the version is made whole, in one call."""
+    from mlflow.exceptions import MlflowException
+
+    client = mlflow.MlflowClient()
+    try:
+        client.create_registered_model(REGISTERED)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    version = client.create_model_version(
+        REGISTERED,
+        logged.model_uri,
+        run_id,
+        tags=tags,
+        description=card,
+        model_id=logged.model_id,
+    ).version
+    client.set_registered_model_alias(REGISTERED, CHALLENGER, version)
+    return str(version)
 
 
 def _parameters(outcome: Outcome) -> dict[str, str]:

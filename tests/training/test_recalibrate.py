@@ -38,7 +38,7 @@ def cases(number: int, seed: int, *, sure: float) -> tuple[np.ndarray, list[Reco
 
 
 def test_a_model_that_is_too_sure_is_tempered() -> None:
-    found = recalibrate(*cases(200, 1, sure=3.0))
+    found = recalibrate(*cases(200, 1, sure=3.0), missed_costs=1.5)
     assert found.helps
     assert found.scaling.scale < 0.7
     assert found.log_loss[1] < found.log_loss[0]
@@ -46,12 +46,12 @@ def test_a_model_that_is_too_sure_is_tempered() -> None:
 
 
 def test_a_calibrated_model_is_left_alone() -> None:
-    assert not recalibrate(*cases(150, 2, sure=1.0)).helps
+    assert not recalibrate(*cases(150, 2, sure=1.0), missed_costs=1.5).helps
 
 
 def test_held_out_probabilities_are_of_scalings_fitted_without_the_case() -> None:
     said, records = cases(150, 3, sure=3.0)
-    found = recalibrate(said, records)
+    found = recalibrate(said, records, missed_costs=1.5)
     fitted_with_all = found.scaling.apply(np.log(said))
     assert not np.allclose(found.held_out, fitted_with_all)
     assert np.allclose(found.held_out, fitted_with_all, atol=0.1)
@@ -60,7 +60,7 @@ def test_held_out_probabilities_are_of_scalings_fitted_without_the_case() -> Non
 def test_with_few_of_a_label_only_the_temperature_is_fitted() -> None:
     said, records = cases(150, 4, sure=3.0)
     kept = [i for i, record in enumerate(records) if record.label != "harassment" or i < 10]
-    found = recalibrate(said[kept], [records[i] for i in kept])
+    found = recalibrate(said[kept], [records[i] for i in kept], missed_costs=1.5)
     assert found.scaling.method == "temperature"
     assert set(found.scaling.bias) == {0.0}
 
@@ -68,11 +68,11 @@ def test_with_few_of_a_label_only_the_temperature_is_fitted() -> None:
 def test_fewer_than_a_hundred_cases_or_one_label_are_refused() -> None:
     said, records = cases(99, 5, sure=3.0)
     with pytest.raises(InputError, match="at least 100"):
-        recalibrate(said, records)
+        recalibrate(said, records, missed_costs=1.5)
     said, records = cases(400, 5, sure=3.0)
     alike = [i for i, record in enumerate(records) if record.label == "neither"]
     with pytest.raises(InputError, match="same label"):
-        recalibrate(said[alike], [records[i] for i in alike])
+        recalibrate(said[alike], [records[i] for i in alike], missed_costs=1.5)
 
 
 def test_a_scaled_model_gives_scaled_probabilities(assessor: Assessor) -> None:

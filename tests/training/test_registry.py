@@ -193,6 +193,9 @@ def test_models_are_compared_on_other_narratives(there: Path, run: Run) -> None:
     alike = gate(one.uri, one.uri, runs=(one.run_id, one.run_id))
     assert alike.passes
     assert {row.to_dict()["verdict"] for row in alike.compared} == {"level"}
+    # Each attribute on its own: one that got worse must not drown among the others.
+    judged = {row.what for row in alike.compared}
+    assert {f"kept when words are swapped: {name}" for name in ("sexes", "age")} <= judged
     with pytest.raises(ModelError, match="--data"):
         gate("bundled", one.uri, runs=("", one.run_id))
 
