@@ -114,7 +114,7 @@ class WordFeatures:
     Keeps a bounded table of words already seen (hashes only).
     """
 
-    MOST_WORDS = 100_000
+    MOST_WORDS = 20_000
 
     def __init__(
         self, strings: object, *, known: Iterable[str] = (), characters: bool = True

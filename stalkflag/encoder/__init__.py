@@ -23,7 +23,7 @@ def load_pieces() -> dict[str, int]:
 class WordPieces:
     """The numbers of the word pieces of words; keeps a bounded table of words already seen."""
 
-    MOST_WORDS = 50_000
+    MOST_WORDS = 20_000
 
     def __init__(self) -> None:
         self.numbers = load_pieces()
