@@ -1,36 +1,46 @@
 """What is each part of the reading worth? Methods and ablations on the same narratives.
 
-    python experiments/parts/run.py data/corpus/test.jsonl [MORE.jsonl ...]
+    python experiments/parts/run.py data/corpus/test.jsonl [MORE.jsonl ...] [--only NAME ...]
 
 Every method is trained on the train split alone. Ablations take the named inputs from the heads
-(set to nothing in training and in measuring) and fit the heads anew. Prints a table, with 95 %
-bootstrap intervals over cases, and writes results.json beside this file: numbers, never a text.
+(set to nothing in training and in measuring) and fit the heads anew. Each method runs in a process
+of its own: its memory is how much that grew. The rate is that of saying the labels of texts; for
+heads, whose inputs were read before, see ``experiments/speed``. Prints a table, with 95 % bootstrap intervals over cases, and writes results.json beside
+this file: numbers, never a text.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import spacy
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, hstack
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import fix_random_seed, minibatch
+from thinc.api import get_current_ops
+from thinc.types import Ragged
 
 from stalkflag.assessment import INDICATORS, LABELS
-from stalkflag.features import COUNTS, WordFeatures
+from stalkflag.features import COUNTS, SIZE, WordFeatures
 from stalkflag.model import BAG_TARGETS, DENSE, POOLED, WHOLE_TARGETS, label_inputs, softmax
-from stalkflag.reading import Reader
+from stalkflag.reading import Reader, Reading
 from stalkflag.rules import load_packs
 from stalkflag.training import fit as fitting
 from stalkflag.training.bootstrap import Labelled, f1, macro_f1
@@ -42,6 +52,8 @@ Said = Callable[[int], NDArray[np.int64]]
 
 Heads = Callable[[int], tuple[NDArray[np.float64], NDArray[np.float64]]]
 """Logits of the first heads and of the label for the narratives of a test file."""
+
+Logits = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 NEITHER = LABELS.index("neither")
 SETTLED, QUIET = 0.98, 0.3
@@ -88,12 +100,7 @@ def textcat(train: list[Record], tests: list[list[Record]], architecture: str) -
         )
         for r in train
     ]
-    optimiser = nlp.initialize(lambda: examples)
-    order = np.random.default_rng(1997)
-    for _ in range(10):
-        shuffled = [examples[n] for n in order.permutation(len(examples))]
-        for batch in minibatch(shuffled, 32):
-            nlp.update(batch, sgd=optimiser, drop=0.2)
+    ten_passes(nlp, examples)
 
     def said(number: int) -> NDArray[np.int64]:
         docs = nlp.pipe(r.text for r in tests[number])
@@ -102,13 +109,105 @@ def textcat(train: list[Record], tests: list[list[Record]], architecture: str) -
     return said
 
 
+def ten_passes(nlp: spacy.Language, examples: list[Example]) -> None:
+    optimiser = nlp.initialize(lambda: examples)
+    order = np.random.default_rng(1997)
+    for _ in range(10):
+        shuffled = [examples[n] for n in order.permutation(len(examples))]
+        for batch in minibatch(shuffled, 32):
+            nlp.update(batch, sgd=optimiser, drop=0.2)
+
+
+def spancat(train: list[Record], tests: list[list[Record]]) -> Said:
+    """spaCy's own span classifier from scratch: which sentences show which indicator, ten passes.
+
+    The label follows from the indicators as in the labelling guide.
+    """
+    fix_random_seed(1997)
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("spancat", config={"suggester": {"@misc": "stalkflag.sentences"}})
+    for name in INDICATORS:
+        pipe.add_label(name)  # type: ignore[attr-defined]
+    reader = Reader(load_packs())
+
+    def made(text: str) -> Doc:
+        doc = reader.make_doc(text)
+        return Doc(
+            nlp.vocab,
+            words=[token.text for token in doc],
+            spaces=[bool(token.whitespace_) for token in doc],
+            sent_starts=[bool(token.is_sent_start) for token in doc],
+        )
+
+    examples = []
+    for record in train:
+        doc, gold = made(record.text), made(record.text)
+        gold.spans["sc"] = [
+            Span(gold, sentence.start, sentence.end, label=name)
+            for name in INDICATORS
+            for start, end in record.evidence_offsets(name)
+            for sentence in gold.sents
+            if start < sentence.end_char and sentence.start_char < end
+        ]
+        examples.append(Example(doc, gold))
+    ten_passes(nlp, examples)
+
+    def said(number: int) -> NDArray[np.int64]:
+        found = []
+        for record in tests[number]:
+            doc = nlp(made(record.text))
+            shown = {span.label_ for span in doc.spans["sc"]}
+            course = {"unwanted", "repeated"} <= shown
+            label = "stalking" if shown & {"fixated", "obsessive"} else "harassment"
+            found.append(LABELS.index(label if course else "neither"))
+        return np.array(found)
+
+    return said
+
+
+@spacy.registry.misc("stalkflag.sentences")
+def sentences() -> Callable[..., Any]:
+    """Each sentence as one span to be judged."""
+
+    def suggest(docs: Iterable[Doc], *, ops: Any = None) -> Any:
+        ops = ops or get_current_ops()
+        spans = [[(s.start, s.end) for s in doc.sents] for doc in docs]
+        rows = [span for found in spans for span in found]
+        lengths = ops.asarray1i([len(found) for found in spans])
+        return Ragged(ops.asarray2i(rows) if rows else ops.alloc2i(0, 2), lengths)
+
+    return suggest
+
+
+class WithoutContext(Reader):
+    """Every finding counts, whoever did it and whether it happened."""
+
+    def read(self, texts: Iterable[str]) -> Iterator[Reading]:
+        for reading in super().read(texts):
+            yield replace(
+                reading,
+                findings=[replace(finding, cue=None) for finding in reading.findings],
+                axes=[None] * len(reading.axes),
+                cues=[],
+            )
+
+
 class Parts:
     """The inputs of the heads: held out for the train split, as at run time for the tests."""
 
-    def __init__(self, train: list[Record], tests: list[list[Record]]) -> None:
-        self.settings = fitting.Settings()
-        reader = Reader(load_packs())
-        words = WordFeatures(reader.nlp.vocab.strings, known=reader.engine.words)
+    def __init__(
+        self,
+        train: list[Record],
+        tests: list[list[Record]],
+        *,
+        read_with: type[Reader] = Reader,
+        characters: bool = True,
+    ) -> None:
+        self.settings = fitting.Settings(characters=characters)
+        reader = read_with(load_packs())
+        words = WordFeatures(
+            reader.nlp.vocab.strings, known=reader.engine.words, characters=characters
+        )
 
         def quiet(step: str) -> None:
             return None
@@ -146,23 +245,45 @@ class Parts:
 
         return said
 
-    def heads(self, names: tuple[str, ...]) -> Heads:
-        """Both stages of heads, fitted without some of their inputs."""
-        use = np.array([name not in names for name in DENSE])
+    def raw_words(self) -> Said:
+        """A label head that reads the narrative's words and pairs of words as well."""
+        inputs, logits = self.inputs(())
+        whole = fitting._matrix(self.train.wholes, np.ones(SIZE, dtype=np.float32))
+        scale = np.maximum(inputs.std(axis=0), 1e-6)
+        model = LogisticRegression(C=0.1, max_iter=2000).fit(
+            hstack([csr_matrix(inputs / scale), 5 * whole]), self.labels
+        )
+
+        def said(number: int) -> NDArray[np.int64]:
+            test = self.tests[number]
+            words = fitting._matrix(test.wholes, np.ones(SIZE, dtype=np.float32))
+            read = label_inputs(self.test_dense[number], logits(self.test_dense[number]))
+            return model.predict(hstack([csr_matrix(read / scale), 5 * words]).tocsr())
+
+        return said
+
+    def inputs(self, names: tuple[str, ...]) -> tuple[NDArray[np.float64], Logits]:
+        """The label head's inputs for the train split without some, and the first heads."""
+        dense = self.dense * np.array([name not in names for name in DENSE])
         records = list(self.train.records)
-        dense = self.dense * use
         first = np.zeros((len(dense), len(fitting.FIRST_HEADS)))
         for kept, held in self.folds:
             head = fitting._fit_first_heads(dense[kept], [records[i] for i in kept], self.settings)
             first[held] = head.logits(dense[held])
         first_head = fitting._fit_first_heads(dense, records, self.settings)
+        return label_inputs(dense, first), first_head.logits
+
+    def heads(self, names: tuple[str, ...]) -> Heads:
+        """Both stages of heads, fitted without some of their inputs."""
+        use = np.array([name not in names for name in DENSE])
+        inputs, first_logits = self.inputs(names)
         label_head = fitting._fit_label_head(
-            label_inputs(dense, first), self.labels, records, self.settings
+            inputs, self.labels, list(self.train.records), self.settings
         )
 
         def logits(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             test = self.test_dense[number] * use
-            first = first_head.logits(test)
+            first = first_logits(test)
             return first, label_head.logits(label_inputs(test, first))
 
         return logits
@@ -180,47 +301,105 @@ class Parts:
         return lambda number: self.test_dense[number][:, columns].argmax(axis=1)
 
 
+def measured(method: Callable[[], Said], tests: list[list[Record]]) -> dict[str, Any]:
+    """The labels that a method gives, what it took to train and to say them, in seconds, and MiB.
+
+    Run in a forked process, so that memory is the method's own and is given back.
+    """
+    context = multiprocessing.get_context("fork")
+    mine, other = context.Pipe(duplex=False)
+
+    def work() -> None:
+        before = resident()
+        began = time.perf_counter()
+        said = method()
+        trained = time.perf_counter()
+        given = [said(number).tolist() for number in range(len(tests))]
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        other.send(
+            {
+                "given": given,
+                "training_seconds": round(trained - began, 1),
+                "narratives_a_second": round(
+                    sum(map(len, tests)) / (time.perf_counter() - trained)
+                ),
+                "mebibytes": round(max(0.0, peak - before)),
+            }
+        )
+
+    process = context.Process(target=work)
+    process.start()
+    other.close()
+    try:
+        result: dict[str, Any] = mine.recv()
+    except EOFError:
+        raise SystemExit("A method failed: see above.") from None
+    process.join()
+    return result
+
+
+def resident() -> float:
+    """Memory of this process, in MiB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("tests", nargs="+", type=Path)
     parser.add_argument("--train", type=Path, default=Path("data/corpus/train.jsonl"))
+    parser.add_argument("--only", nargs="*", help="Measure these and keep the results of others.")
     options = parser.parse_args()
     train = read_records([options.train])
     tests = [read_records([path]) for path in options.tests]
     parts = Parts(train, tests)
-    methods: dict[str, Callable[[], Said]] = {
+    from_text: dict[str, Callable[[], Said]] = {
         "TF-IDF of words + logistic regression": lambda: tfidf(train, tests, ngram_range=(1, 2)),
         "TF-IDF of characters + logistic regression": lambda: tfidf(
             train, tests, analyzer="char_wb", ngram_range=(3, 5)
         ),
         "spaCy textcat, bag of words": lambda: textcat(train, tests, "spacy.TextCatBOW.v3"),
         "spaCy textcat, ensemble": lambda: textcat(train, tests, "spacy.TextCatEnsemble.v2"),
+        "spaCy spancat of sentences, label by the guide": lambda: spancat(train, tests),
+    }
+    over_inputs: dict[str, Callable[[], Said]] = {
         "narrative encoder alone": parts.encoder_alone,
         "gradient boosting over all inputs": parts.boosted,
         "cascade: the narrative encoder only where the rest is in doubt": parts.cascade,
         **{name: (lambda n=names: parts.without(n)) for name, names in WITHOUT.items()},
+        "with raw words in the label head": parts.raw_words,
+        "without context": lambda: Parts(train, tests, read_with=WithoutContext).without(()),
+        "without character n-grams": lambda: Parts(train, tests, characters=False).without(()),
     }
-    results: dict[str, dict[str, object]] = {}
-    print("| method | " + " | ".join(f"{p.stem} ({len(t)})" for p, t in zip(options.tests, tests, strict=True)) + " |")  # fmt: skip
-    print("|---|" + "---|" * len(tests))
-    for name, method in methods.items():
-        began = time.perf_counter()
-        said = method()
+    target = HERE / "results.json"
+    kept = json.loads(target.read_text(encoding="utf-8")) if options.only else {}
+    results: dict[str, dict[str, Any]] = {}
+    heads = [f"{p.stem} ({len(t)})" for p, t in zip(options.tests, tests, strict=True)]
+    print(" | ".join(["| method", *heads, "training s", "narratives/s", "MiB |"]))
+    print("|---" * (len(heads) + 4) + "|")
+    for name, method in {**from_text, **over_inputs}.items():
+        if options.only and name not in options.only:
+            if name in kept:
+                results[name] = kept[name]
+            continue
+        found = measured(method, tests)
+        if name in over_inputs:
+            found["narratives_a_second"] = None
         cells = []
-        for number, (path, records) in enumerate(zip(options.tests, tests, strict=True)):
-            given = said(number)
-            labelled = Labelled(labels(records), given, np.array([r.group for r in records]))
-            score, interval = macro_f1(labels(records), given), labelled.interval(macro_f1)
-            stalking = f1(labels(records) == 0, given == 0)
+        result: dict[str, Any] = {}
+        for path, records, given in zip(options.tests, tests, found.pop("given"), strict=True):
+            said, true = np.array(given), labels(records)
+            labelled = Labelled(true, said, np.array([r.group for r in records]))
+            score, interval = macro_f1(true, said), labelled.interval(macro_f1)
             cells.append(f"{score:.3f} ({interval[0]:.3f} to {interval[1]:.3f})")
-            results.setdefault(name, {})[path.stem] = {
+            result[path.stem] = {
                 "macro_f1": round(score, 4),
                 "interval": interval,
-                "stalking_f1": round(stalking, 4),
+                "stalking_f1": round(f1(true == 0, said == 0), 4),
             }
-        results[name]["seconds"] = round(time.perf_counter() - began, 1)
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
-    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        results[name] = {**result, **found}
+        print(" | ".join([f"| {name}", *cells, *map(str, found.values())]) + " |", flush=True)
+    target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
