@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,20 @@ from stalkflag.rules.schema import RuleSet
 
 BUNDLE_FORMAT = 1
 
-MOST_SENTENCES = 30
-"""A text with more sentences than this is judged by its most telling ones; nine in ten narratives
-of the corpus have fewer."""
+MOST_SENTENCES = 60
+"""A text with more sentences than this is judged by its most telling paragraphs; all narratives of
+the corpus have fewer."""
 
-TELLING = 15
-"""How many sentences a long text is judged by: as many as a longer narrative has."""
+TELLING = 30
+"""Sentences of a long text from which on no more paragraphs are read."""
+
+AS_TELLING = 0.9
+"""A paragraph is read if its most telling sentence scores at least this share of the best."""
+
+LONG_PARAGRAPH = 15
+"""Of a paragraph with more sentences than this, those around its most telling one are read."""
+
+AROUND = 2
 
 BUNDLE_FILES = ("bundle.json", "weights.npz", "rules.json")
 
@@ -172,11 +180,13 @@ class Model:
         """Score one reading."""
         read = words.read(reading)
         by_sentence = self.sentence_words.scores(read.hashed)
-        kept = telling(by_sentence)
+        kept = telling(by_sentence, reading.paragraphs)
         by_bag = self.bag_words.scores([read.whole(kept)])
-        by_whole = words.narrative.scores(read.pieces, importance(by_sentence))
+        weight = np.full(len(by_sentence), -np.inf)
+        weight[kept] = importance(by_sentence)[kept]
+        by_whole = words.narrative.scores(read.pieces, weight)
         dense = dense_inputs(
-            narrative_counts(reading, kept), by_sentence, by_bag[0], by_whole.targets
+            narrative_counts(reading, kept), by_sentence[kept], by_bag[0], by_whole.targets
         )
         first = self.first_heads.logits(dense[None, :])[0]
         second = self.label_head.logits(label_inputs(dense[None, :], first[None, :]))[0]
@@ -205,15 +215,34 @@ def _by_token(
     return most
 
 
-def telling(by_sentence: NDArray[np.float32]) -> list[int]:
-    """The sentences by which a narrative is judged: all, or of a long text the most telling.
+def telling(by_sentence: NDArray[np.float32], paragraphs: Sequence[int]) -> list[int]:
+    """The sentences by which a narrative is judged: all, or a long text's most telling paragraphs.
 
-    A report buried in a long statement is so read like the report alone.
+    A report buried in a long statement is so read like the report alone. What is said again word
+    for word tells nothing more.
+
+    Parameters
+    ----------
+    by_sentence
+        Sentence scores, shape ``(sentences, len(SENTENCE_TARGETS))``.
+    paragraphs
+        The number of the paragraph of each sentence.
     """
     if len(by_sentence) <= MOST_SENTENCES:
         return list(range(len(by_sentence)))
-    best = np.argsort(-importance(by_sentence), kind="stable")[:TELLING]
-    return sorted(best.tolist())
+    own = np.zeros(len(by_sentence))
+    first = np.unique(by_sentence, axis=0, return_index=True)[1]
+    own[first] = _sigmoid(by_sentence[first].max(axis=1).astype(np.float64))
+    of = np.asarray(paragraphs)
+    kept: set[int] = set()
+    for sentence in np.argsort(-own, kind="stable").tolist():
+        if own[sentence] < AS_TELLING * own.max() or len(kept) >= TELLING:
+            break
+        whole = np.flatnonzero(of == of[sentence])
+        if len(whole) > LONG_PARAGRAPH:
+            whole = whole[np.abs(whole - sentence) <= AROUND]
+        kept.update(whole.tolist())
+    return sorted(kept)
 
 
 def importance(by_sentence: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -54,6 +54,18 @@ class Reading:
         """Character bounds of the tokens ``start`` to ``end`` (not included)."""
         return self.starts[start], self.ends[end - 1]
 
+    @property
+    def paragraphs(self) -> list[int]:
+        """For each sentence, the number of its paragraph; a line break ends one."""
+        found: list[int] = []
+        for number, (start, _) in enumerate(self.bounds):
+            if not number:
+                found.append(0)
+                continue
+            before = self.text[self.starts[self.bounds[number - 1][0]] : self.starts[start]]
+            found.append(found[-1] + ("\n" in before[len(before.rstrip()) :]))
+        return found
+
     def word(self, token: int) -> str:
         """A token as it stands in the text, in lower case."""
         return self.text[self.starts[token] : self.ends[token]].lower()

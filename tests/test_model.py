@@ -18,18 +18,21 @@ from stalkflag.encoder.whole import (
     held_out_scores,
     text_key,
 )
-from stalkflag.model import MOST_SENTENCES, TELLING, WHOLE_TARGETS, softmax, telling
+from stalkflag.model import MOST_SENTENCES, WHOLE_TARGETS, softmax, telling
 from stalkflag.training.records import read_records
 
 
-def test_short_texts_are_judged_whole_and_long_ones_by_their_most_telling_sentences() -> None:
-    scores = np.zeros((MOST_SENTENCES + 50, 4), dtype=np.float32)
-    scores[[3, 70], 1] = 5.0
-    kept = telling(scores)
-    assert len(kept) == TELLING
-    assert kept == sorted(kept)
-    assert {3, 70} <= set(kept)
-    assert telling(scores[:5]) == [0, 1, 2, 3, 4]
+def test_short_texts_are_judged_whole_and_long_ones_by_their_most_telling_paragraphs() -> None:
+    number = MOST_SENTENCES + 40
+    scores = np.random.default_rng(7).normal(-4, 0.5, (number, 4)).astype(np.float32)
+    # Paragraphs of four sentences; two of them telling, one said again word for word.
+    paragraphs = [sentence // 4 for sentence in range(number)]
+    scores[[9, 70], 1] = 5.0
+    scores[[40, 50]] = scores[9]
+    assert telling(scores, paragraphs) == [8, 9, 10, 11, 68, 69, 70, 71]
+    # Without paragraphs, what stands around them.
+    assert telling(scores, [0] * number) == [*range(7, 12), *range(68, 73)]
+    assert telling(scores[:5], paragraphs) == [0, 1, 2, 3, 4]
 
 
 def test_a_report_in_a_long_statement_is_read_like_the_report_alone(assessor: Assessor) -> None:
@@ -38,8 +41,10 @@ def test_a_report_in_a_long_statement_is_read_like_the_report_alone(assessor: As
         "home on Tuesday and again on Friday."
     )
     padding = "The weather at the depot was fine and the lorries were loaded by nine. " * 200
-    alone, buried = assessor.assess(report), assessor.assess(padding + report + padding)
-    assert alone.suggestion == buried.suggestion == "stalking"
+    alone = assessor.assess(report)
+    for between in ("", "\n\n"):
+        buried = assessor.assess(between.join((padding, report, padding)))
+        assert alone.suggestion == buried.suggestion == "stalking"
 
 
 def test_softmax_sums_to_one() -> None:
@@ -50,6 +55,8 @@ def test_of_a_long_narrative_the_most_telling_sentences_that_fit_are_read_in_ord
     importance = np.array([0.1, 0.9, 0.5, 0.8], dtype=np.float32)
     assert fitting([100, 100, 100, 18], importance) == [0, 1, 2, 3]
     assert fitting([100, 200, 150, 100], importance) == [1, 3]
+    importance[2] = -np.inf
+    assert fitting([100, 50, 10, 200], importance) == [1, 3]
     assert fitting([LONGEST + 1], np.array([0.5], dtype=np.float32)) == [0]
     assert fitting([], np.empty(0, dtype=np.float32)) == []
 

@@ -68,7 +68,7 @@ class NarrativeEncoder:
             The word pieces of each sentence.
         importance
             How telling each sentence is, shape ``(len(sentences),)``: decides which are read of a
-            narrative longer than ``LONGEST``.
+            narrative longer than ``LONGEST``, and none at minus infinity.
         """
         ids = [self._open]
         chosen = fitting([len(pieces) for pieces in sentences], importance)
@@ -99,11 +99,11 @@ def fitting(lengths: Sequence[int], importance: NDArray[np.floating[Any]]) -> li
     left = LONGEST
     kept: list[int] = []
     for number in np.argsort(-importance, kind="stable").tolist():
+        if left <= 0 or importance[number] == -np.inf:
+            break
         if lengths[number] <= left or not kept:
             kept.append(number)
             left -= lengths[number]
-        if left <= 0:
-            break
     return sorted(kept)
 
 
