@@ -78,7 +78,6 @@ def main() -> None:
 
 
 def _measure(records: list[Record], suggested: list[str]) -> dict[str, object]:
-
     labelled = Labelled(
         np.array([LABELS.index(r.label) for r in records]),
         np.array([LABELS.index(label) for label in suggested]),
@@ -86,6 +85,7 @@ def _measure(records: list[Record], suggested: list[str]) -> dict[str, object]:
     )
     true, said = labelled.true, labelled.suggested
     return {
+        "narratives": len(records),
         "macro_f1": round(macro_f1(true, said), 4),
         "macro_f1_interval": labelled.interval(macro_f1),
         "accuracy": round(float((true == said).mean()), 4),
