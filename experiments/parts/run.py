@@ -373,14 +373,14 @@ def main() -> None:
     }
     target = HERE / "results.json"
     kept = json.loads(target.read_text(encoding="utf-8")) if options.only else {}
-    results: dict[str, dict[str, Any]] = {}
+    results: dict[str, dict[str, Any]] = {
+        name: kept[name] for name in {**from_text, **over_inputs} if name in kept
+    }
     heads = [f"{p.stem} ({len(t)})" for p, t in zip(options.tests, tests, strict=True)]
     print(" | ".join(["| method", *heads, "training s", "narratives/s", "MiB |"]))
     print("|---" * (len(heads) + 4) + "|")
     for name, method in {**from_text, **over_inputs}.items():
         if options.only and name not in options.only:
-            if name in kept:
-                results[name] = kept[name]
             continue
         found = measured(method, tests)
         if name in over_inputs:
@@ -399,7 +399,7 @@ def main() -> None:
             }
         results[name] = {**result, **found}
         print(" | ".join([f"| {name}", *cells, *map(str, found.values())]) + " |", flush=True)
-    target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
