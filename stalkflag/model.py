@@ -49,6 +49,7 @@ LONG_PARAGRAPH = 15
 """Of a paragraph with more sentences than this, those around its most telling one are read."""
 
 AROUND = 2
+"""Sentences before and after it."""
 
 BUNDLE_FILES = ("bundle.json", "weights.npz", "rules.json")
 

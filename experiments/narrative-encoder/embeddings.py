@@ -18,12 +18,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
-from train import KEPT, LAYERS, Block, Frozen, _encoder_folder, examples, lower
+from train import LAYERS, Block, Frozen, examples, lower, pretrained
 
 from stalkflag.assessment import LABELS
 from stalkflag.training.bootstrap import Labelled, f1, macro_f1
@@ -35,10 +34,7 @@ def main() -> None:
     parser.add_argument("tests", nargs="+", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(2)
-    folder = _encoder_folder()
-    pieces = (folder / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
-    kept = [row for row, piece in enumerate(pieces) if KEPT.fullmatch(piece)]
-    weights = load_file(folder / "model.safetensors")
+    weights, _, kept = pretrained()
     whole = Frozen(weights, kept)
     whole.layers = nn.ModuleList(Block(weights, number) for number in range(LAYERS))
     whole.eval()

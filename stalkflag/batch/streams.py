@@ -131,7 +131,8 @@ def _bytes_of(path: Path, data: bytes | None) -> io.BufferedIOBase:
 def scan(path: Path, data: bytes | None = None) -> TextFile:
     """Find out a text file's encoding and number of lines, in one pass over its bytes.
 
-    ``data`` are its bytes, if it is in memory only. A compressed file that ends early is scanned as far as it goes.
+    ``data`` are its bytes, if it is in memory only. A compressed file that ends early is scanned as
+    far as it goes.
 
     Raises
     ------

@@ -3,9 +3,8 @@
 It must not be worse beyond the paired bootstrap interval overall (macro-F1), on stalking recall, on
 the accuracy of any slice with enough narratives, on the behavioural suite, or in how often its
 suggestion stays when words are swapped or the writing is rougher, in all and for each attribute and
-kind of roughness. What was predicted in
-training is used where both models were measured on the same narratives, so that none need be at
-hand; else both are asked again.
+kind of roughness. What was predicted in training is used where both models were measured on the
+same narratives, so that none need be at hand; else both are asked again.
 """
 
 from __future__ import annotations
